@@ -1,0 +1,21 @@
+# slmtune_module(NAME SOURCES a.cpp b.cpp [DEPS targets...] [TORCH])
+# One folder = one static library slmtune_<name>. TORCH modules share one precompiled header.
+function(slmtune_module name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS" ${ARGN})
+  add_library(slmtune_${name} STATIC ${ARG_SOURCES})
+  target_include_directories(slmtune_${name} PUBLIC "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(slmtune_${name} PUBLIC ${ARG_DEPS} PRIVATE slmtune_warnings)
+  if(ARG_TORCH)
+    slmtune_use_torch(slmtune_${name})
+  endif()
+endfunction()
+
+# The precompiled header that every target with LibTorch in it reuses (narrow headers, never torch/torch.h).
+add_library(slmtune_torch_pch STATIC "${CMAKE_CURRENT_LIST_DIR}/torch_pch.cpp")
+target_link_libraries(slmtune_torch_pch PUBLIC LibTorch::cpu PRIVATE slmtune_warnings)
+target_precompile_headers(slmtune_torch_pch PRIVATE "${CMAKE_CURRENT_LIST_DIR}/torch_pch.h")
+
+function(slmtune_use_torch target)
+  target_link_libraries(${target} PUBLIC LibTorch::cpu PRIVATE slmtune_warnings)
+  target_precompile_headers(${target} REUSE_FROM slmtune_torch_pch)
+endfunction()

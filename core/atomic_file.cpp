@@ -1,0 +1,158 @@
+#include "core/atomic_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+#include <vector>
+
+#include "core/error.h"
+#include "core/internal/descriptor.h"
+#include "core/text.h"
+
+namespace slmtune {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+// The temporary is held by flock while it is written, so one left behind by a process that died (pids repeat in
+// containers) is told from one in use. Returns -1 when another writer holds it.
+int create_temporary(const fs::path& temporary) {
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (descriptor >= 0) {
+      flock(descriptor, LOCK_EX | LOCK_NB);
+      return descriptor;
+    }
+    if (errno != EEXIST) throw_io_error(temporary.parent_path().string(), "cannot create a file here", errno);
+    Descriptor left_behind(open(temporary.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (left_behind.get() >= 0 && flock(left_behind.get(), LOCK_EX | LOCK_NB) != 0) return -1;
+    unlink(temporary.c_str());
+  }
+  return -1;
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
+  if (path_.filename().empty() || fs::is_directory(path_))
+    throw IoError("W004", path_.string(), "cannot create: this is a folder", "name a file in it");
+  temporary_ = folder_of(path_) /
+               ("." + path_.filename().string() + "." + std::to_string(getpid()) + ".tmp");
+  descriptor_ = create_temporary(temporary_);
+  if (descriptor_ < 0)
+    throw IoError("W004", path_.string(), "cannot create: this file is being written already",
+                  "wait until the other writer has ended");
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) return;
+  close(descriptor_);
+  unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  SLMTUNE_ASSERT(descriptor_ >= 0, "write after commit");
+  write_fully(descriptor_, bytes, path_.string());
+  written_ += bytes.size();
+}
+
+void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+void AtomicFile::commit() {
+  SLMTUNE_ASSERT(descriptor_ >= 0, "commit twice");
+  if (fsync(descriptor_) != 0) throw_io_error(path_.string(), "cannot write to disk", errno);
+  // Renamed while still open: the destructor removes the temporary if this fails.
+  if (rename(temporary_.c_str(), path_.c_str()) != 0)
+    throw_io_error(path_.string(), "cannot put the finished file in place", errno);
+  close(descriptor_);
+  descriptor_ = -1;
+  sync_folder(folder_of(path_));
+}
+
+void write_file(const fs::path& path, std::string_view text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+void make_folder(const fs::path& folder) {
+  if (folder.empty() || fs::is_directory(folder)) return;
+  if (folder.filename().empty()) return make_folder(folder.parent_path());  // "a/b/"
+  make_folder(folder.parent_path());
+  if (mkdir(folder.c_str(), 0755) != 0) {
+    if (errno == EEXIST && fs::is_directory(folder)) return;  // somebody else was faster
+    throw_io_error(folder.string(), "cannot create the folder", errno);
+  }
+  sync_folder(folder_of(folder));
+}
+
+void sync_folder(const fs::path& folder) {
+  Descriptor descriptor(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (descriptor.get() < 0) throw_io_error(folder.string(), "cannot open the folder", errno);
+  // Some network file systems cannot sync a folder and say EINVAL; the rename itself has worked.
+  if (fsync(descriptor.get()) != 0 && errno != EINVAL)
+    throw_io_error(folder.string(), "cannot write the folder to disk", errno);
+}
+
+void publish_folder(const fs::path& from, const fs::path& to) {
+  sync_folder(from);
+  int failed = renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
+  if (failed && (errno == EINVAL || errno == ENOSYS)) {  // file systems without RENAME_NOREPLACE
+    errno = EEXIST;
+    failed = fs::exists(to) ? -1 : rename(from.c_str(), to.c_str());
+  }
+  if (failed) throw_io_error(to.string(), "cannot put the finished folder in place", errno);
+  sync_folder(folder_of(to));
+}
+
+void append_line(const fs::path& path, std::string_view line, bool durable) {
+  SLMTUNE_ASSERT(line.find('\n') == std::string_view::npos, "more than one line");
+  Descriptor file(open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644));
+  if (file.get() < 0) throw_io_error(path.string(), "cannot open", errno);
+  std::string text(line);
+  text += '\n';
+  // A crash may have left half a line at the end: the new one starts on its own line.
+  char last = '\n';
+  off_t size = lseek(file.get(), 0, SEEK_END);
+  if (size > 0 && pread(file.get(), &last, 1, size - 1) == 1 && last != '\n') text.insert(0, 1, '\n');
+  write_fully(file.get(), std::as_bytes(std::span(text)), path.string());
+  if (durable && fsync(file.get()) != 0) throw_io_error(path.string(), "cannot write to disk", errno);
+}
+
+void copy_file_atomically(const fs::path& from, const fs::path& to) {
+  Descriptor source = open_for_reading(from);
+  AtomicFile target(to);
+  std::vector<std::byte> buffer(1 << 20);
+  while (size_t count = read_fully(source.get(), buffer, from.string()))
+    target.write(std::span<const std::byte>(buffer).first(count));
+  target.commit();
+}
+
+std::string read_text_file(const fs::path& path, uint64_t limit_bytes) {
+  Descriptor file = open_for_reading(path);
+  struct stat status;
+  if (fstat(file.get(), &status) != 0) throw_io_error(path.string(), "cannot read", errno);
+  // One byte over the limit is enough to know; pipes and /proc files tell no size.
+  std::string text;
+  std::vector<std::byte> buffer(1 << 16);
+  if (S_ISREG(status.st_mode))
+    text.reserve(std::min<uint64_t>(static_cast<uint64_t>(status.st_size), limit_bytes));
+  while (size_t count = read_fully(file.get(), buffer, path.string())) {
+    if (text.size() + count > limit_bytes)
+      throw FileFormatError("F001", path.string(), "larger than " + human_bytes(limit_bytes),
+                            "check that this is the right file");
+    text.append(reinterpret_cast<const char*>(buffer.data()), count);
+  }
+  return text;
+}
+
+}  // namespace slmtune

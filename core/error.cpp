@@ -1,0 +1,69 @@
+#include "core/error.h"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace slmtune {
+namespace {
+
+std::string format_all(const std::vector<Diagnostic>& diagnostics) {
+  std::string text;
+  for (const Diagnostic& diagnostic : diagnostics) {
+    if (!text.empty()) text += "\n\n";
+    text += format_diagnostic(diagnostic);
+  }
+  return text;
+}
+
+struct IoCase {
+  const char* code;
+  const char* help;
+};
+
+IoCase io_case(int errno_value) {
+  switch (errno_value) {
+    case ENOSPC:
+    case EDQUOT:
+      return {"W002", "free some space or choose a folder on another disk"};
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return {"W003", "check who owns the folder and whether it may be written"};
+    case ENOENT:
+    case ENOTDIR:
+    case EEXIST:
+    case EISDIR:
+    case ENOTEMPTY:
+    case ENAMETOOLONG:
+    case ELOOP:
+      return {"W004", "check that the folder exists and that the name is free"};
+    default:
+      return {"W001", "check the disk, its cable or the network share"};
+  }
+}
+
+}  // namespace
+
+std::string format_diagnostic(const Diagnostic& diagnostic) {
+  std::string text;
+  if (!diagnostic.where.empty()) text += diagnostic.where + ": ";
+  text += "error[" + diagnostic.code + "]: " + diagnostic.what;
+  if (!diagnostic.excerpt.empty()) text += "\n" + diagnostic.excerpt;
+  if (!diagnostic.help.empty()) text += "\nhelp: " + diagnostic.help;
+  return text;
+}
+
+Error::Error(std::vector<Diagnostic> diagnostics)
+    : diagnostics_(std::move(diagnostics)), text_(format_all(diagnostics_)) {}
+
+void throw_io_error(const std::string& path, const std::string& what, int errno_value) {
+  std::string reason = std::strerror(errno_value);
+  // Our messages are lower case; "Input/output error" and "No space left on device" are not.
+  if (!reason.empty() && reason[0] >= 'A' && reason[0] <= 'Z')
+    reason[0] = static_cast<char>(reason[0] - 'A' + 'a');
+  IoCase io = io_case(errno_value);
+  throw IoError(io.code, path, what + ": " + reason, io.help);
+}
+
+}  // namespace slmtune

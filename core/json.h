@@ -1,0 +1,21 @@
+// JSON for configs and small records (nlohmann-json); JSONL rows go through simdjson in data/.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace slmtune {
+
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;
+
+// Parses a JSON file of at most `limit_bytes`. N001 missing, F001 too large, F002 not JSON (with line:column).
+Json read_json(const std::filesystem::path& path, uint64_t limit_bytes = 64ull << 20);
+
+// Typed member access with the file's name in the error: F003 missing, F004 wrong type.
+int64_t json_integer(const Json& object, const std::string& key, const std::string& where);
+double json_number(const Json& object, const std::string& key, const std::string& where);
+std::string json_text(const Json& object, const std::string& key, const std::string& where);
+
+}  // namespace slmtune

@@ -1,0 +1,29 @@
+// The recipe's `data:` section.
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/yaml_reader.h"
+
+namespace slmtune::data {
+
+struct Source {
+  std::filesystem::path path;  // a .jsonl file, or a folder with train.jsonl / valid.jsonl
+  double weight = 1.0;         // 2.0 = each row twice an epoch, 0.5 = half of the rows
+};
+
+struct DataConfig {
+  std::vector<Source> train;
+  std::optional<std::filesystem::path> valid;
+  double valid_fraction = 0.0;    // used when `valid` has no path
+  std::string format = "auto";
+  int64_t max_tokens = 2048;
+  std::string too_long = "refuse";  // refuse | drop | truncate
+  bool pack = true;
+
+  static DataConfig parse(YamlReader section);  // mistakes go to the reader
+};
+
+}  // namespace slmtune::data

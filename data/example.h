@@ -1,0 +1,38 @@
+// One training or evaluation row, after its shape (messages, alpaca, …) was understood and before tokenising.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace slmtune::data {
+
+inline constexpr int32_t kNotTrained = -100;  // label of a token that carries no loss
+
+struct Message {
+  std::string role;   // system | user | assistant | tool
+  std::string text;
+  bool train = false; // only assistant turns carry loss; a row's own `train: false` or `weight: 0` switches one off
+};
+
+struct Span {
+  std::string text;
+  bool train = false;
+};
+
+// Exactly one of the three is filled; `kind` says which.
+struct Example {
+  enum class Kind { kChat, kText, kTokens };
+  Kind kind = Kind::kChat;
+  std::vector<Message> messages;      // kChat: rendered by the chat template
+  std::vector<Span> spans;            // kText: plain text or prompt + completion; eos is added and trained at the end
+  std::vector<int32_t> ids, labels;   // kTokens
+};
+
+// ids and labels have the same length; labels are kNotTrained or equal to the id at the same place (not shifted).
+struct Tokens {
+  std::vector<int32_t> ids;
+  std::vector<int32_t> labels;
+  int64_t trained() const;  // labels that carry loss, the first position excluded (nothing predicts it)
+};
+
+}  // namespace slmtune::data

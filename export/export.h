@@ -1,0 +1,41 @@
+// Hand-over formats: a Hugging Face folder, a GGUF file with tokenizer and chat template, a Modelfile for Ollama.
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/safetensors.h"
+#include "data/chat/chat_template.h"
+#include "data/tokenizer/tokenizer.h"
+#include "models/model_config.h"
+
+namespace slmtune::exporting {
+
+// What is exported: final tensors (merged or plain) and the folder with config.json and tokenizer files.
+struct ModelParts {
+  models::ModelConfig config;
+  std::vector<TensorSource> tensors;     // Hugging Face names, stored dtypes
+  std::filesystem::path folder;          // config.json, generation_config.json, tokenizer files are taken from here
+  std::string name;                      // general.name
+};
+
+// Folder that transformers loads: weights in shards of at most `shard_bytes` with an index when there are several, config,
+// tokenizer files. Built beside `to` and renamed: `to` is complete or absent. W004 when `to` exists and is not empty.
+void write_hf_folder(const ModelParts& parts, const std::filesystem::path& to, uint64_t shard_bytes = 5ull << 30);
+
+struct GgufReport {
+  std::filesystem::path path;
+  uint64_t bytes = 0;
+  int64_t tensors = 0;
+  double worst_error = 0.0;  // largest |stored − source| / max|source| over tensors, from re-reading the file
+};
+
+// Writes, re-opens with our own reader and compares every tensor within the encoding's bound (F095 when it differs).
+// R070 unknown encoding; F094 a family or tokenizer that GGUF cannot hold; W002 disk full (checked before).
+GgufReport write_gguf_model(const ModelParts& parts, const data::Tokenizer& tokenizer, const std::string& encoding,
+                            const std::filesystem::path& to);
+
+// Text of an Ollama Modelfile for `gguf_name` (relative) with the template and its stop texts.
+std::string modelfile(const std::string& gguf_name, const data::ChatTemplate* chat, int64_t context);
+
+}  // namespace slmtune::exporting

@@ -1,0 +1,22 @@
+// The recipe's `lora:` section.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/yaml_reader.h"
+
+namespace slmtune::lora {
+
+struct LoraConfig {
+  std::string variant = "lora";  // row of lora/variants/registry
+  int64_t rank = 16;
+  double alpha = 32.0;
+  double dropout = 0.0;
+  // all-linear | attention | mlp | a list of module suffixes (q_proj, v_proj) | one regular expression "re:…"
+  std::vector<std::string> targets = {"all-linear"};
+
+  static LoraConfig parse(YamlReader section);
+};
+
+}  // namespace slmtune::lora

@@ -1,0 +1,20 @@
+// Adapter folded into dense weights, one tensor at a time: W' = W + s·B·A in float32, rounded once to the stored dtype.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/safetensors.h"
+#include "models/causal_lm.h"
+
+namespace slmtune::lora {
+
+// Every tensor of the base folder in its stored dtype, with the adapters of `model` merged where a linear has one.
+// The base is read again from `base` (the original 16-bit weights), so a quantised model merges exactly.
+// FileFormatError F070 when a merged value leaves the range of float16.
+std::vector<TensorSource> merged_tensors(models::CausalLM& model, const TensorFolder& base);
+
+// The tensors of a fully trained model, in `stored` dtype.
+std::vector<TensorSource> dense_tensors(models::CausalLM& model, DType stored);
+
+}  // namespace slmtune::lora

@@ -1,0 +1,35 @@
+// What a config.json says about a decoder, checked and with defaults filled in (formats.md of transformers 4.x and 5.x).
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+
+namespace slmtune::models {
+
+struct RopeScaling {
+  std::string type = "default";  // default | linear | llama3
+  double factor = 1.0, low_freq_factor = 1.0, high_freq_factor = 4.0;
+  int64_t original_max_positions = 8192;
+};
+
+struct ModelConfig {
+  std::string architecture;  // "LlamaForCausalLM"
+  int64_t hidden_size = 0, intermediate_size = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, vocab_size = 0;
+  int64_t max_positions = 0;
+  double rms_norm_eps = 1e-6, rope_theta = 10000.0, initializer_range = 0.02;
+  RopeScaling rope;
+  bool tied_embeddings = false;
+  bool attention_bias = false, output_bias = false, mlp_bias = false;  // q,k,v · o · gate,up,down
+  std::vector<int32_t> eos_ids;
+  Json json;  // the file itself, written back unchanged by exports
+
+  // N001, F002; F050 architecture not supported (lists those that are); F051 option not supported (named with its value);
+  // F052 a number out of range (sizes are bounded before anything is allocated by them).
+  static ModelConfig load(const std::filesystem::path& folder);
+  static ModelConfig from_json(const Json& json, const std::string& where);
+};
+
+}  // namespace slmtune::models

@@ -1,0 +1,48 @@
+// Supervised fine-tuning: one flat loop, the same for LoRA and full training.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "data/loader.h"
+#include "models/causal_lm.h"
+#include "train/checkpoint.h"
+#include "train/run_folder.h"
+#include "train/train_config.h"
+
+namespace slmtune::train {
+
+struct SftJob {
+  models::CausalLM* model = nullptr;   // adapters attached, or parameters set to require grad
+  const data::Dataset* train = nullptr;
+  const data::Dataset* valid = nullptr;  // may be null
+  TrainConfig config;
+  EvalConfig eval;
+  bool pack = true;
+  int64_t max_tokens = 2048;
+  RunFolder* run = nullptr;
+  std::optional<std::filesystem::path> resume_from;  // checkpoint folder
+  std::map<std::string, std::string> identity;
+  // Asked between micro-batches; true = save a checkpoint and stop (signals).
+  std::function<bool()> should_stop;
+};
+
+struct SftResult {
+  TrainState state;
+  int64_t total_steps = 0;
+  double first_loss = 0, last_loss = 0;
+  std::optional<double> valid_loss;  // at the end
+  double tokens_per_second = 0;
+  std::string ended;                 // "done", "max_minutes", "stopped"
+};
+
+// Optimiser steps that `config` asks for with `rows` training rows.
+int64_t total_steps(const TrainConfig& config, int64_t rows);
+
+// Trains. Writes log lines, progress, checkpoints (every save_minutes and at the end). T001 after three steps in a row
+// with a loss or gradient that is not finite (exit 3; the last good checkpoint stays).
+SftResult run_sft(const SftJob& job);
+
+}  // namespace slmtune::train
