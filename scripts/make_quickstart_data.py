@@ -1,0 +1,1897 @@
+#!/usr/bin/env python3
+"""Write the quick start's data: recipes/quickstart/data/*.jsonl.
+
+    python3 scripts/make_quickstart_data.py [--out recipes/quickstart/data]
+
+Needs only the standard library. The same script always writes the same bytes
+(seeded by SEED), and the files are committed, so a user never has to run it.
+
+Every sentence below was written by hand for this project. Two data sets come out:
+
+base_text.jsonl, base_chat.jsonl
+    General English: everyday prose, and questions and answers about everyday
+    life and about other small shops. The base model learns English words, the
+    chat form and how customers ask. None of the company's facts is in it.
+
+faq_train.jsonl, faq_valid.jsonl, faq_heldout.jsonl
+    The questions of customers of a fictional company, Fern and Otter. Each fact
+    has one answer and 16 to 20 wordings of the question.
+
+How the wordings are split. A *wording* is one whole question as written below;
+for the products it is a pattern such as "How heavy is the {p}?", used for every
+product. Each wording goes to exactly one of train, valid and heldout, by a
+seeded shuffle, not by choice: three wordings of each fact are held out. The
+greetings and endings put around a question ("Hi, ...", "... Thanks!") are drawn from the same
+lists for all three files and do not make a wording new. check_split() refuses
+to write when a held-out or validation wording occurs in any file that is trained on,
+compared without case, punctuation and those greetings and endings.
+"""
+
+import argparse
+import json
+import random
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+SEED = 20240601
+HELD_OUT_WORDINGS = 3  # of each fact
+VALID_WORDINGS = 1     # of each fact
+
+
+# ---------------------------------------------------------------------------
+# The company's facts. "@" names a fact, "=" is its answer, every further line
+# is one wording of the question. Questions are as customers type them: some
+# polite, some short, some careless, a few misspelt.
+# ---------------------------------------------------------------------------
+
+GENERAL_FACTS = """
+@ hours on weekdays
+= On weekdays our shop is open from 9 am to 6 pm.
+What time do you open on weekdays?
+When is the shop open during the week?
+What are your opening hours Monday to Friday?
+Are you open on Tuesday afternoon?
+How late can I come by on a Thursday?
+opening hours weekdays
+until when are you open on wednesdays
+Can I visit the shop on a Monday morning?
+Could you tell me your weekday hours?
+When do you close on a normal working day?
+I would like to come on Friday, what are the hours?
+What time does the shop shut from Monday to Friday?
+how long are you open on a normal weekday
+I only have time after work on Tuesday, are you still open then?
+Which hours do you keep during the working week?
+wat time do you close on weekdays
+At what time does your shop open on a Monday?
+Is five o'clock on a Wednesday too late to visit?
+
+@ hours on Saturday
+= On Saturdays our shop is open from 10 am to 4 pm.
+What time do you open on Saturday?
+Are you open on Saturdays?
+saturday hours
+When do you close on Saturday?
+Can I drop in on a Saturday morning?
+What are the opening hours on Saturday?
+How long is the shop open on Saturdays?
+I can only come on Saturday, when are you there?
+until what time are you open saturday
+Could I visit you this Saturday?
+Do you work on Saturdays?
+What are your Saturday opening times?
+is the shop open on sat
+At what time does the shop close on a Saturday?
+I'd like to stop by on Saturday, what hours suit?
+Is Saturday afternoon a good time to visit the shop?
+when can i come by on saturday
+We want to visit you on Saturday, when do you open?
+
+@ hours on Sunday
+= Our shop is closed on Sundays.
+Are you open on Sundays?
+What time do you open on Sunday?
+sunday hours
+Can I visit the shop on a Sunday?
+Is the shop open this Sunday?
+Do you work on Sundays?
+Could I come by on Sunday afternoon?
+is it possible to visit on sunday
+What are your Sunday opening times?
+When do you close on Sunday?
+Will anybody be in the shop on Sunday?
+open sunday or not
+I am free on Sunday, can I come in?
+We were hoping to stop by on Sunday, is that possible?
+Do you ever open on a Sunday?
+On Sunday, is the shop shut?
+Can we shop with you on Sundays?
+
+@ public holidays
+= We are closed on all public holidays.
+Are you open on public holidays?
+Is the shop open on holidays?
+What are your hours on a bank holiday?
+Do you open at Easter?
+holiday opening hours
+Can I come in on New Year's Day?
+Are you closed on public holidays?
+Do you work on national holidays?
+Is anyone there on a public holiday?
+Next week is a holiday, will the shop be open?
+open on bank holidays?
+What happens with your opening times on holidays?
+Will you be open over the holiday?
+Can I visit on a public holiday?
+Is the shop shut for the Christmas holiday?
+are you there on easter monday
+Does your shop close when there is a public holiday?
+
+@ address
+= Our shop is at 14 Mill Street in Larkfield.
+Where is your shop?
+What is your address?
+Where can I find you?
+shop address please
+In which town is your shop?
+Which street are you on?
+Could you give me the address of the shop?
+where are you located
+How do I find the shop?
+What's the location of your shop?
+Where exactly is Fern and Otter?
+Do you have a real shop, and where is it?
+I want to visit you, where do I have to go?
+adress of your store?
+Can you tell me where the shop is?
+What should I type into the map to find you?
+In what street can I find the shop?
+Where do I have to drive to see your shop?
+
+@ parking
+= Free parking is behind the shop on Bell Lane.
+Is there parking near the shop?
+Where can I park?
+Do you have a car park?
+parking?
+Can I leave my car near you?
+Is parking free at your shop?
+How much does it cost to park?
+I am coming by car, where can I leave it?
+Are there parking spaces at the shop?
+where do i park my car
+Could you tell me where customers park?
+Is it easy to park near your shop?
+Do I have to pay for parking?
+We will arrive by car, is there somewhere to park?
+Is there a place for my car?
+any parking spots close by
+Do visitors get a parking space?
+
+@ tram
+= Take tram 5 to Mill Street and walk for two minutes.
+Can I get to you by tram?
+Which bus or tram goes to the shop?
+How do I reach you by public transport?
+Is there a tram stop near the shop?
+I have no car, how can I get there?
+public transport to your shop
+What is the nearest tram stop?
+how can i come by bus
+Which tram do I have to take?
+Are you easy to reach without a car?
+Is there a bus stop close to you?
+How do I get to the shop by train or tram?
+what tram line stops near you
+Could I come by public transport?
+Which line goes to Mill Street?
+I don't drive, how do I get to the shop?
+What is the best way to travel to you by tram?
+
+@ phone
+= You can call us on 0555 014 270.
+What is your phone number?
+Can I call you?
+How can I reach you by phone?
+phone number please
+Which number do I have to ring?
+Do you have a telephone line?
+I would rather talk to someone on the phone.
+Could you give me your telephone number?
+number to call?
+Is there a number I can ring?
+I want to speak to a real person.
+What's the number of your customer service?
+How do I phone the shop?
+can i talk to somebody on the phone
+Do you have a hotline?
+I need your phone nummber
+Under which number can I call you?
+Please send me your telephone number.
+
+@ email
+= Write to us at help@fernotter.example.
+What is your email address?
+Can I write to you?
+How do I contact you by email?
+email?
+Where can I send an email?
+Do you have an email address for questions?
+Could you give me your mail address?
+I want to send you a message, where to?
+which email should i use
+I would like to write to customer service.
+To what address do I send my email?
+how can i email you guys
+Can I reach you by mail instead of phone?
+What email address do you use?
+I need to send you a photo by email.
+Is there an email contact?
+Where do I write if I have a question?
+
+@ reply time
+= We answer every message within one working day.
+How long until you answer my email?
+When will I get a reply?
+How fast do you reply to messages?
+reply time?
+I wrote to you, when do I hear back?
+How quickly does customer service answer?
+How many days does it take to get an answer?
+when will somebody answer me
+Do you answer emails quickly?
+I sent a message yesterday and heard nothing yet.
+How soon will you get back to me?
+What is the usual response time?
+how long do i wait for a response
+I am still waiting for your answer, is that normal?
+By when do you usually reply?
+If I write today, when do you answer?
+How long do you need to respond to a message?
+
+@ return period
+= You can return any item within 45 days.
+How long do I have to return something?
+What is the return period?
+Within how many days can I send an item back?
+return window?
+How many days do I have for a return?
+Can I still return something after a month?
+What is the deadline for returns?
+until when can i send things back
+By when must I return an item?
+I bought it three weeks ago, can I still send it back?
+How much time do I get to return my order?
+Is it too late to return something after 40 days?
+how many days to return
+What is your return policy?
+Tell me how long returns are accepted.
+For how long can I bring an item back?
+When does the return period end?
+whats the time limit for returning stuff
+
+@ return cost
+= Returns are free with the label in your parcel.
+Do I have to pay for a return?
+Are returns free?
+What does it cost to send something back?
+who pays the postage for a return
+How much is a return?
+Is there a fee for returns?
+Do you charge me when I send an item back?
+return cost?
+Do I pay the postage when I return my order?
+Is sending back free of charge?
+Will you charge for the return parcel?
+Where do I get a return label?
+How expensive is it to return an item?
+is there a return label
+Who pays when I send things back?
+Do returns cost anything?
+Must I buy a stamp for the return parcel?
+
+@ return condition
+= Items must be unused and in their original box to be returned.
+Can I return something I have already used?
+In what condition must a return be?
+Do I need the original box for a return?
+Can I send back an opened item?
+I threw away the box, can I still return it?
+must returns be unused
+Does the item have to be unused?
+What if I have used it once and want to return it?
+return without original packaging?
+Do you take back used items?
+I no longer have the packaging, is a return possible?
+Is it fine to return an item without its box?
+Which condition do you expect for a returned item?
+can i give it back if i tried it
+Do you accept returns that are not in the box?
+Must the item be in its original packaging?
+I already opened the box, may I send it back?
+
+@ start a return
+= To start a return, open your order and choose Send back.
+How do I return an item?
+How do I start a return?
+What do I have to do to send something back?
+how to return
+I want to return my order, what now?
+Where do I register a return?
+What are the steps for a return?
+I'd like to give something back, how does that work?
+Can you explain how a return works?
+how can i send this back
+Where can I start the return of my order?
+I do not like it and want to send it back, how?
+Please help me to return an item.
+Which steps are needed to send an item back?
+What is the process for returns?
+How does returning work?
+Tell me how to begin a return.
+
+@ refund time
+= We send your money back within 5 days after the return arrives.
+When do I get my money back?
+How long does a refund take?
+I returned my order, where is my money?
+refund time?
+When will the refund arrive?
+How many days until I get my refund?
+how long till i get my money back
+You have my return, when do you pay me back?
+How fast do you refund?
+I am waiting for my refund.
+When is the money for my return paid back?
+How quickly will I be refunded?
+Still no refund, when does it come?
+How soon do you send the money after a return?
+By what day is my refund paid?
+wheres my refund
+What is the usual time for a refund?
+
+@ exchange
+= Yes, you can exchange an item for another size or colour free of charge.
+Can I exchange an item?
+Can I swap it for another colour?
+I want a different size, can I exchange it?
+exchange possible?
+Is it possible to swap an item?
+Do you exchange items?
+I ordered the wrong colour, can I change it for another?
+Could I get another size instead?
+How about exchanging it for a different colour?
+can i swap my item
+Does an exchange cost anything?
+I would like to exchange what I bought.
+Is there a fee for an exchange?
+It is the wrong size, can you swap it?
+Do you swap items if the colour is not right?
+Can I trade it for a different one?
+May I exchange the item for another one?
+
+@ sale items
+= Sale items can only be exchanged and not refunded.
+Can I return sale items?
+Do I get a refund on something from the sale?
+Are reduced items returnable?
+sale returns?
+I bought it in the sale, can I send it back?
+Is a refund possible for sale items?
+What about returning reduced goods?
+Can I get my money back for a sale item?
+do you refund items from the sale
+It was reduced, can I still return it?
+Are there special rules for items on sale?
+Do the normal return rules hold for the sale?
+May I give back something that was on sale?
+Is it possible to return an item from the sale?
+refund for a reduced item possible
+What happens if I do not like my sale item?
+
+@ gift return
+= If it was a gift, we pay you with a gift card.
+Can I return a gift?
+I got this as a present, can I send it back?
+How do gift returns work?
+gift return?
+Someone gave me this, can I get money for it?
+I received it as a gift and do not like it.
+Do you take back presents?
+What do I get if I return a present?
+Can a gift be given back?
+it was a birthday present, can i return it
+My aunt bought it for me, may I return it?
+Can I return something that I did not buy myself?
+Is it possible to send back a present?
+What happens when I return a gift?
+returning a gift
+It was a gift, do I get the money?
+
+@ delivery time
+= Standard delivery takes 3 working days.
+How long does delivery take?
+When will my order arrive?
+How many days is standard delivery?
+delivery time?
+How fast is your delivery?
+When do I get my parcel?
+How long do I have to wait for my order?
+If I order today, when does it come?
+how long is shipping
+How quickly do you deliver?
+What is the normal delivery time?
+I just ordered, when will it be here?
+By when is my order delivered?
+when does my stuff arrive
+Will my parcel come this week?
+How many days until my order is here?
+How soon do you ship and deliver?
+Is delivery quick?
+
+@ delivery cost
+= Standard delivery costs 4 euros.
+How much is delivery?
+What does delivery cost?
+What are the shipping costs?
+delivery fee?
+Do I have to pay for delivery?
+How much do you charge for shipping?
+What is the price of standard delivery?
+shipping cost pls
+What do I pay for postage?
+How expensive is shipping?
+Is there a delivery charge?
+What will you charge me to deliver my order?
+how much to ship an order
+Tell me the cost of delivery.
+How many euros is the delivery?
+What is the postage for a normal parcel?
+What is your delivery price?
+
+@ free delivery
+= Delivery is free for orders over 60 euros.
+When is delivery free?
+Do you offer free delivery?
+From what amount is shipping free?
+free shipping?
+How much must I spend for free delivery?
+Is there free shipping for large orders?
+Can I get delivery for free?
+what do i need to spend to get free delivery
+What is the minimum order for free shipping?
+My order is quite big, is delivery free then?
+Do you have free postage?
+Above which amount do you deliver for free?
+How can I avoid the delivery fee?
+At what order value is delivery free?
+free delivery from how many euros
+I do not want to pay for delivery, is that possible?
+Is shipping ever free?
+
+@ express delivery
+= Express delivery costs 9 euros and arrives the next day.
+Do you have express delivery?
+Can I get my order tomorrow?
+How much is express shipping?
+express?
+I need it very quickly, what can you do?
+Is next day delivery possible?
+What does express delivery cost?
+it is urgent, can you deliver faster
+Can you send my order by express?
+How fast is express delivery?
+I need the parcel by tomorrow, is that possible?
+Do you offer a faster delivery?
+Is there a quicker way to get my order?
+next day shipping price
+Can delivery be faster if I pay more?
+My order is urgent, please help.
+What is the price for next day delivery?
+
+@ countries
+= We deliver to all countries in Europe.
+Do you deliver abroad?
+Which countries do you ship to?
+Can you send a parcel to France?
+do you ship to other countries
+Do you deliver to Spain?
+Is international delivery possible?
+I live in another country, can I order?
+shipping abroad?
+To which countries can I order?
+Would you send an order to Italy?
+Can I order from outside the country?
+Do you ship all over Europe?
+Is it possible to deliver to Norway?
+do you send parcels overseas
+My sister lives abroad, can you deliver to her?
+Where in the world do you deliver?
+Do you ship to Poland?
+
+@ carrier
+= Our parcels are brought by Green Wheel couriers.
+Which company delivers the parcels?
+Who brings my order?
+What carrier do you use?
+courier?
+Who delivers for you?
+With which company do you ship?
+Which courier will bring my parcel?
+who is your delivery company
+Is my parcel sent by post or by courier?
+What delivery service do you use?
+Who will come to the door with my parcel?
+Which delivery company do you work with?
+By whom is my order brought?
+Do you use the post for your parcels?
+what courier company is it
+Who carries your parcels?
+
+@ tracking
+= You get a tracking link by email when your parcel leaves.
+How can I track my parcel?
+Where is my order?
+Is there a tracking number?
+tracking?
+Can I follow my parcel online?
+How do I know where my parcel is?
+Do you send a tracking link?
+where is my parcel right now
+I want to see where my order is.
+Can I see the status of my delivery?
+How do I find out the status of my order?
+Where do I find my tracking number?
+track my order
+Is it possible to follow the delivery?
+My order is on its way, can I track it?
+When do I get the tracking link?
+How do I check the status of my parcel?
+
+@ pick up
+= Yes, you can pick up your order in our shop after two hours.
+Can I pick up my order in the shop?
+Do you offer collection in the shop?
+Is it possible to collect my order?
+pick up in store?
+I would like to fetch my order myself.
+Can I order online and collect it?
+When can I collect my order in the shop?
+can i come and get my order myself
+Could I pick the parcel up at your shop?
+Is there click and collect?
+Can I collect instead of having it delivered?
+How soon can I pick up my order?
+I prefer to pick it up myself, is that okay?
+May I fetch the parcel from the shop?
+collecting my order at the shop
+Do I have to have it delivered or can I collect?
+
+@ change address
+= You can change the delivery address until the parcel leaves.
+Can I change my delivery address?
+I typed the wrong address, what now?
+I moved, can you send it to my new address?
+change address?
+Can you deliver to a different address?
+My address is wrong in the order.
+How do I correct the delivery address?
+i gave you the wrong address
+Is it possible to change the address of my order?
+Can I still change where the parcel goes?
+I need to update my address.
+The order should go to another address.
+There is a mistake in my address, can you fix it?
+Could you change the address for my parcel?
+I have a new address, can you change it?
+Until when can I change the address?
+How can I get the parcel sent to another address?
+
+@ missed delivery
+= If you are out, the courier leaves the parcel with a neighbour.
+What happens if I am not at home?
+I missed the delivery, where is my parcel?
+Nobody was home when the courier came.
+missed delivery?
+What if no one is home?
+I was out when you came, what now?
+Will the courier come again if I am out?
+i wasnt home for my parcel
+Where is my parcel left when I am away?
+What does the courier do if I do not open?
+Do I have to be at home for the delivery?
+I am at work all day, what happens with my parcel?
+Who takes my parcel when I am not there?
+not at home during delivery
+Can the courier leave my parcel if I am out?
+What if I am away when the courier comes?
+
+@ damaged
+= Send us a photo of the damage and we send a new item at once.
+My parcel is damaged, what can I do?
+The item arrived broken.
+It came with a crack, what now?
+damaged item
+What do I do if something is broken?
+My order was broken when I opened it.
+One piece is damaged, can you help?
+i got a broken item
+The box was crushed and the item is broken.
+There is a scratch on it, what should I do?
+I received a damaged item, can I get a new one?
+Something is cracked, how do I report it?
+It was broken on arrival, please help.
+How do I report damage?
+the thing came broken in the mail
+What happens if my item arrives damaged?
+My new item has a crack, will you replace it?
+
+@ missing item
+= If something is missing, call us and we send it the same day.
+Something is missing from my order.
+One item is missing in my parcel.
+I did not get everything I ordered.
+missing item
+My parcel is not complete, what now?
+A part is missing, what should I do?
+You forgot one item in my order.
+there is an item missing
+I ordered two but got only one.
+The parcel came, but one thing was not in it.
+What do I do if an item is missing?
+Not everything was in the box.
+Half of my order is missing.
+you forgot something in my parcel
+I am missing one of the items I paid for.
+What if my order is not complete?
+
+@ payment methods
+= You can pay by card, bank transfer or in cash in the shop.
+How can I pay?
+Which payment methods do you accept?
+Can I pay by card?
+payment methods?
+Do you take cash?
+What are the ways to pay?
+Is it possible to pay by bank transfer?
+Do you accept credit cards?
+how do i pay for my order
+What forms of payment do you take?
+Can I pay in cash?
+Which cards do you accept?
+In what ways can I pay for my order?
+Which payment options do you have?
+can i pay with my bank card
+How is payment done in your shop?
+Is paying with a card possible?
+
+@ invoice payment
+= Paying by invoice is possible from your second order.
+Can I pay by invoice?
+Do you offer payment after delivery?
+Can I get the goods first and pay later?
+pay later?
+Is buying on invoice possible?
+I would like to pay on account.
+May I pay after I get my parcel?
+When can I pay by invoice?
+do you do pay by invoice
+Can I order now and pay afterwards?
+Is it possible to pay only after delivery?
+Could you send a bill and I pay then?
+Do you let new customers pay by invoice?
+Is there an option to pay later?
+order now pay later
+Can I pay with an invoice for my first order?
+
+@ instalments
+= We do not offer payment in instalments.
+Can I pay in instalments?
+Is it possible to pay monthly?
+Do you offer instalments?
+pay in parts?
+Can I split the payment?
+Could I pay a little every month?
+Do you have a monthly payment plan?
+can i pay in several parts
+Is there financing?
+It is expensive, can I pay bit by bit?
+May I spread the cost over some months?
+Is paying in parts possible?
+Can I pay half now and half next month?
+Do you do payment plans?
+monthly payments possible
+Can I pay it off in small amounts?
+
+@ when charged
+= Your card is charged when the parcel leaves.
+When do you charge my card?
+When is the money taken?
+At what point do I pay?
+when is my card charged
+Do you take the money at once?
+When will the amount leave my account?
+Is my card charged right after the order?
+Why has my card not been charged yet?
+When does the payment go through?
+I ordered but nothing was taken from my card.
+When will you take the money from my account?
+On what day is my card charged?
+Will you charge me before you send it?
+no money has left my account yet
+When exactly do I get charged?
+Is the money taken immediately?
+
+@ gift cards
+= Our gift cards are valid for three years.
+How long is a gift card valid?
+Do gift cards expire?
+When does my gift card run out?
+gift card valid how long
+I have an old gift card, can I still use it?
+Do your gift cards have an end date?
+Until when can I use my gift card?
+How many years can I use a gift card?
+My gift card is two years old, does it still work?
+how long can i use a gift card for
+Is there a time limit on gift cards?
+What is the validity of a gift card?
+Will my gift card expire soon?
+For what time is the gift card good?
+does my gift card still work
+Is a gift card from last year still valid?
+
+@ gift wrap
+= Gift wrapping costs 3 euros per item.
+Do you wrap gifts?
+Can you wrap it as a present?
+How much is gift wrapping?
+gift wrap?
+What does it cost to wrap a gift?
+It is a present, could you wrap it nicely?
+Is gift wrapping free?
+Do you offer gift wrap?
+can you pack it as a gift
+I need it wrapped for a birthday.
+How much do you charge for wrapping?
+Could my order come in gift paper?
+Is there a fee for gift wrapping?
+Would you wrap this for my mother?
+wrapping as a present possible
+What is the price of gift wrap?
+
+@ student discount
+= Students get 10 percent off with a valid card.
+Do you have a student discount?
+Is there a discount for students?
+I am a student, is it cheaper?
+student discount?
+How much is the student discount?
+Do students pay less?
+What discount do students get?
+any discount for students
+Can I get a reduction as a student?
+I study at university, do I get a discount?
+Do you give students a lower price?
+How many percent do students save?
+Is your shop cheaper for students?
+im a student can i get money off
+What do I save with a student card?
+Do you have special prices for students?
+
+@ newsletter
+= You get 5 euros off when you join our newsletter.
+What do I get for joining the newsletter?
+Do you have a newsletter?
+Is there a voucher for the newsletter?
+newsletter discount?
+Do I get a discount if I sign up for the newsletter?
+How much is the newsletter voucher?
+What is in it for me if I join the newsletter?
+sign up newsletter what do i get
+Can I subscribe to your news?
+I want to sign up for your newsletter.
+Why should I join your newsletter?
+Is there a gift for newsletter readers?
+Do new newsletter readers save money?
+How do I get the newsletter voucher?
+newsletter voucher worth how much
+What is the benefit of the newsletter?
+
+@ loyalty
+= You earn one point for each euro you spend.
+Do you have a loyalty program?
+How do I earn points?
+How many points do I get?
+loyalty points?
+Is there a bonus card?
+Do I collect points when I buy something?
+How does your points system work?
+do you have a bonus program
+How many points do I earn for each euro?
+Can regular customers collect points?
+Is there a reward for regular customers?
+What do I get for being a loyal customer?
+Do you reward loyal customers?
+how do the points work
+Can I collect bonus points with my order?
+How do I collect points?
+
+@ cancel
+= You can cancel your order free of charge until it leaves.
+Can I cancel my order?
+I want to cancel, is that possible?
+How long can I cancel an order?
+cancel order
+I changed my mind, please stop my order.
+Does it cost anything to cancel?
+I do not want my order any more.
+Is it too late to cancel?
+i need to cancel what i ordered
+Until when can I cancel?
+Please cancel my order.
+I ordered by mistake, can you stop it?
+Can an order be cancelled?
+How do I cancel an order I just made?
+Is cancelling free?
+stop my order please
+Could you cancel my last order?
+
+@ change order
+= To change an order, call us within one hour.
+Can I add something to my order?
+I want to change my order.
+Can I change the items in my order?
+change order
+I forgot something, can I add it to my order?
+Is it possible to remove one item from my order?
+Can I still change the amount in my order?
+how do i change my order
+I ordered two but need three, can you change it?
+How can I make a change to my order?
+Could you add one more item to my order?
+I need to edit my order.
+Can I take one item out of my order?
+I picked the wrong item, can I change the order?
+add another item to my order
+Is it still possible to change what I ordered?
+
+@ warranty claim
+= For a warranty claim, send us the receipt and a photo.
+How do I make a warranty claim?
+My item broke after a year, what do I do?
+How can I use the warranty?
+warranty claim?
+What do you need for a warranty case?
+It stopped working, how do I claim the warranty?
+How does the warranty work?
+i want to use my warranty
+Where do I report a warranty case?
+What do I have to send you for a warranty claim?
+My item has a fault and is still under warranty.
+Do I need the receipt for the warranty?
+What is needed to claim on the warranty?
+It no longer works, is that covered by the warranty?
+claim on warranty how
+Which papers do you want for a warranty claim?
+
+@ repairs
+= Our workshop repairs our items for 15 euros.
+Do you repair things?
+Can you fix my old item?
+How much is a repair?
+repairs?
+Is there a repair service?
+What does it cost to repair something?
+Can I have my item repaired?
+do you fix broken stuff
+My warranty is over, can you repair it?
+What do you charge for repairs?
+Could your workshop repair it?
+I do not want a new one, can you repair the old one?
+Do you have a workshop for repairs?
+What is the price of a repair?
+can u mend it for me
+Would you mend an item that I bought years ago?
+
+@ spare parts
+= You can order spare parts for ten years.
+Do you sell spare parts?
+Can I get a spare part?
+How long are spare parts available?
+spare parts?
+I lost the lid, can I buy a new one?
+Where can I get parts for an old item?
+I need a new part for my item.
+do you have replacement parts
+For how many years can I order spare parts?
+Can I buy just one part?
+A small part is lost, can I order it?
+Are replacement parts available?
+Will I still get parts in a few years?
+Can you sell me a replacement part?
+looking for a spare part
+Do you keep parts for older items?
+
+@ business orders
+= Companies get 12 percent off from 20 items.
+Do you have discounts for companies?
+Can I order a large number for my company?
+Is there a bulk discount?
+bulk orders?
+We need fifty pieces for our office.
+What discount do companies get?
+Do you give a discount on large orders?
+Do you sell to businesses?
+we are a company, is it cheaper
+I would like to order presents for all our staff.
+How much cheaper is it if we order many?
+Is there a special price for business customers?
+What do we save if we buy for our whole firm?
+Can firms get a better price?
+discount for big orders
+How much off do business customers get?
+
+@ founded
+= Fern and Otter was founded in 1987.
+When was Fern and Otter founded?
+How old is your company?
+Since when does your shop exist?
+founded when
+In which year did you start?
+How long have you been in business?
+When did the company begin?
+what year was the company started
+For how many years has Fern and Otter been around?
+Is your company old?
+When did you open your first shop?
+Tell me the year your company was founded.
+Since which year are you in business?
+how old is fern and otter
+When was the shop started?
+Are you a new company?
+
+@ founder
+= Fern and Otter was founded by the sisters Ada and June Marlow.
+Who founded Fern and Otter?
+Who owns the company?
+Who are the founders?
+founder?
+Who started your shop?
+Whose idea was Fern and Otter?
+Who is behind the company?
+who runs this shop
+By whom was the company started?
+Can you tell me who the owners are?
+Is it a family business?
+What are the names of the founders?
+Who is the boss of Fern and Otter?
+Who set up the company?
+who created fern and otter
+Does the company belong to a family?
+
+@ packaging
+= All our parcels are packed in recycled paper.
+Is your packaging plastic free?
+How do you pack your parcels?
+What packaging do you use?
+packaging?
+Do you use plastic to pack things?
+Is the packaging good for the environment?
+What are your parcels packed in?
+do you pack with plastic
+Do your boxes contain plastic?
+Is your packaging green?
+What material are your boxes made of?
+I care about nature, how are the parcels packed?
+Can the packaging be recycled?
+Do you use recycled material for the parcels?
+is the packaging recycled
+In what do you wrap the parcels for shipping?
+
+@ dogs
+= Yes, friendly dogs are welcome in our shop.
+Can I bring my dog?
+Are dogs allowed in the shop?
+Do you let dogs in?
+dogs ok?
+I have a small dog, may it come in?
+Are pets welcome?
+Is it fine to come with a dog?
+can my dog come into the shop
+Does my dog have to wait outside?
+May I come in with my dog?
+Do you allow animals in the shop?
+Is your shop dog friendly?
+Can I visit you with my puppy?
+We always have our dog with us, is that a problem?
+bringing a dog
+Will my dog be welcome?
+
+@ wheelchair
+= Yes, our shop has a ramp and a wide door for wheelchairs.
+Is the shop accessible by wheelchair?
+Can I get in with a wheelchair?
+Do you have a ramp?
+wheelchair access?
+My father uses a wheelchair, can he come in?
+Are there steps at the door?
+Is your shop suitable for wheelchair users?
+can you get in with a wheelchair
+Is there access for disabled people?
+I use a wheelchair, is that a problem?
+Can I come in with a pram?
+Is the door wide enough for a wheelchair?
+Do I have to climb stairs to get in?
+Is it possible to enter without steps?
+ramp for wheelchair there?
+How accessible is your shop?
+
+@ jobs
+= Send your job application to jobs@fernotter.example.
+Do you have any jobs?
+How can I apply for a job?
+Are you hiring?
+jobs?
+I would like to work for you.
+Where do I send my application?
+Do you need new staff?
+Can I work in your shop?
+how do i apply to work there
+Is there an open position at your company?
+I am looking for work, do you have something?
+Do you take on trainees?
+Where can I apply?
+To whom do I send my job application?
+any open jobs at the moment
+I want to join your team.
+
+@ workshops
+= We hold a free craft class every first Thursday at 7 pm.
+Do you offer classes?
+Are there events in the shop?
+Can I take a craft class with you?
+classes?
+When is the next craft class?
+What does the craft class cost?
+Do you hold evening classes?
+are there any workshops i can join
+I would like to learn a craft, do you teach?
+What events do you have?
+On which day is the craft class?
+Can I join a class at your shop?
+When do the classes take place?
+Is there a course I can attend?
+events at the shop?
+Is the craft class free?
+
+@ password
+= Choose Forgot password on the login page to get a new one.
+I forgot my password.
+How do I reset my password?
+I cannot log in.
+password reset
+My password does not work.
+How can I get a new password?
+I can't get into my account.
+what if i forgot my password
+My login fails, what can I do?
+I lost my password, please help.
+Where can I change my password?
+The login page does not accept my password.
+How do I log in without my password?
+Can you send me a new password?
+cant log in to my account
+I don't remember my password any more.
+
+@ delete account
+= You can delete your account under Settings and then Privacy.
+How do I delete my account?
+Can I close my account?
+I want to remove my account.
+delete account
+Please delete my data.
+Where can I delete my customer account?
+How can I get rid of my account?
+i dont want my account anymore
+Is it possible to erase my account?
+I would like you to remove my personal data.
+What do I do to close my customer account?
+Can you delete everything you know about me?
+Where in the settings can I close my account?
+How do I erase my data?
+closing my account
+I no longer need my account, how do I remove it?
+
+@ invoice copy
+= You find all your invoices under My orders.
+Where can I find my invoice?
+I need a copy of my invoice.
+Can you send me the bill again?
+invoice copy
+I lost my receipt, can I get a new one?
+How do I download an invoice?
+My tax office wants the invoice, where is it?
+where do i get my invoice
+I need a bill for my order.
+Can I print my invoice somewhere?
+I did not get an invoice.
+Could I have the receipt again?
+Where do I see my old invoices?
+Is there a way to download the bill?
+need my receipt again
+How can I get the invoice for an old order?
+
+@ price match
+= We pay back the difference if you find a lower price within 14 days.
+Do you match prices?
+I found it cheaper in another shop.
+Do you have a price guarantee?
+price match?
+It is cheaper elsewhere, what can you do?
+Will you lower the price if I find it for less?
+What happens if I see a lower price?
+another shop has it for less
+The price dropped after I bought it.
+Do you pay the difference if it is cheaper somewhere else?
+Can I get the lower price of another shop?
+Is there a lowest price guarantee?
+Now it costs less than I paid, do I get something back?
+I saw the same thing for a lower price.
+cheaper somewhere else, do you match
+Would you match the price of another shop?
+"""
+
+
+class Product(NamedTuple):
+    name: str
+    noun: str
+    price: int
+    material: str
+    size: str
+    warranty: int
+    colours: str
+
+
+PRODUCTS = (
+    Product("Lark", "kettle", 39, "steel", "holds 2 litres of water", 3, "black, cream and green"),
+    Product("Heron", "lamp", 68, "brass", "is 42 cm tall", 5, "gold and grey"),
+    Product("Badger", "backpack", 85, "waxed cotton", "holds 24 litres", 10, "brown and dark blue"),
+    Product("Wren", "mug", 12, "clay", "holds 300 ml", 1, "white, blue and yellow"),
+    Product("Fox", "blanket", 74, "lamb wool", "is 140 cm wide and 200 cm long", 4, "red and cream"),
+    Product("Beaver", "stool", 56, "oak", "is 45 cm high", 15, "light oak and dark oak"),
+    Product("Robin", "teapot", 33, "glass", "holds 1 litre of tea", 2, "clear and smoky grey"),
+    Product("Hare", "bottle", 18, "light metal", "holds 750 ml", 6, "silver, orange and black"),
+    Product("Owl", "clock", 47, "walnut wood", "is 30 cm across", 7, "walnut and white"),
+    Product("Swan", "vase", 28, "white stone", "is 26 cm tall", 8, "white and pale pink"),
+    Product("Mole", "doormat", 24, "coconut fibre", "is 60 cm wide and 40 cm deep", 9, "brown and green"),
+    Product("Bear", "tent", 149, "strong canvas", "sleeps four people", 12, "green and sand"),
+)
+
+# {p} is the product as a customer calls it: "Lark kettle", "kettle" or "Lark".
+PRODUCT_WORDINGS = {
+    "price": """
+How much is the {p}?
+What does the {p} cost?
+What is the price of the {p}?
+price of the {p}?
+How much do you charge for the {p}?
+How expensive is the {p}?
+What do I pay for the {p}?
+what's the {p} going for
+Could you tell me the price of your {p}?
+How many euros is the {p}?
+I want to buy the {p}, what will it cost me?
+I am interested in the {p}. How much is it?
+{p} price please
+how much for the {p}
+For what price do you sell the {p}?
+What would I have to spend on the {p}?
+Is the {p} expensive?
+My friend likes the {p}, how much would I pay?
+What do you ask for the {p}?
+hi what does a {p} cost these days
+Can you give me a price for the {p}?
+How much money do I need for the {p}?
+""",
+    "material": """
+What is the {p} made of?
+Which material is the {p}?
+What material do you use for the {p}?
+{p} material?
+Is the {p} made of plastic?
+What is the {p} made from?
+Out of what is the {p} made?
+Could you tell me what the {p} is made of?
+From which material do you make the {p}?
+whats the {p} made out of
+What kind of material is the {p}?
+I care about materials. What is the {p} made of?
+Does the {p} contain plastic?
+which stuff is the {p} made of
+Tell me about the material of the {p}.
+Of what material is your {p}?
+Before I buy the {p}, what material is it?
+Is there any plastic in the {p}?
+What sort of material is used in the {p}?
+material of the {p} please
+""",
+    "size": """
+How big is the {p}?
+What size is the {p}?
+What are the dimensions of the {p}?
+{p} size?
+How large is your {p}?
+Could you tell me the size of the {p}?
+What are the measurements of the {p}?
+how big is that {p} of yours
+Is the {p} big?
+I need to know the size of the {p}.
+Is the {p} rather small or large?
+Can you give me the measurements of the {p}?
+dimensions of the {p}
+Which size does the {p} have?
+I am not sure if the {p} is large enough. How big is it?
+Please tell me how large the {p} is.
+what size does the {p} come in
+Is the {p} a small one?
+How big is the {p} exactly?
+size of the {p} pls
+""",
+    "warranty": """
+How long is the warranty on the {p}?
+What warranty does the {p} have?
+Does the {p} come with a warranty?
+{p} warranty?
+How many years of warranty do I get with the {p}?
+Is there a guarantee on the {p}?
+For how long is the {p} guaranteed?
+how long is the {p} under warranty
+What guarantee do you give on the {p}?
+Could you tell me about the warranty of the {p}?
+If I buy the {p}, how long is it covered?
+How many years is the {p} covered for?
+When does the warranty of the {p} end?
+guarantee on the {p}
+Do you give a warranty for the {p}?
+How long does the guarantee for the {p} last?
+How many years do you guarantee the {p}?
+is the {p} covered by a warranty
+Until when is my {p} covered?
+What is the warranty period of the {p}?
+""",
+    "colours": """
+Which colours does the {p} come in?
+What colours do you have for the {p}?
+In which colours can I buy the {p}?
+{p} colours?
+Is the {p} available in other colours?
+What colour is the {p}?
+Do you have the {p} in different colours?
+what colors can i get the {p} in
+Can I choose the colour of the {p}?
+How many colours of the {p} are there?
+Could you tell me the colours of the {p}?
+Do you sell the {p} in red?
+Which colours are there for the {p}?
+colour choice for the {p}
+I would like the {p} in another colour, what is there?
+Is there more than one colour of the {p}?
+In what colours do you make the {p}?
+Does the {p} only come in one colour?
+which colour options has the {p}
+I am looking for the {p} in a nice colour.
+""",
+}
+
+
+def product_answer(product: Product, attribute: str) -> str:
+    full_name = f"The {product.name} {product.noun}"
+    years = "1 year" if product.warranty == 1 else f"{product.warranty} years"
+    return {
+        "price": f"{full_name} costs {product.price} euros.",
+        "material": f"{full_name} is made of {product.material}.",
+        "size": f"{full_name} {product.size}.",
+        "warranty": f"{full_name} has a warranty of {years}.",
+        "colours": f"{full_name} comes in {product.colours}.",
+    }[attribute]
+
+
+GREETINGS = ("Hi, ", "Hello, ", "Good morning, ", "Hey, ", "Hi there, ", "Quick question: ", "Excuse me, ", "Hello! ",
+             "Good evening, ", "Sorry to bother you, ")
+ENDINGS = (" Thanks!", " Thank you.", " Thanks a lot.", " Thank you very much!", " Many thanks.", " Cheers!")
+
+
+# ---------------------------------------------------------------------------
+# General English for the base model. None of it is about Fern and Otter.
+# ---------------------------------------------------------------------------
+
+# Prose: a scene is a list of steps, a step is one sentence in several versions.
+# A row takes one version of each step; {name} etc. are the same within a row.
+SCENES = (
+    (
+        ("{name} opened the {shop} a little after {hour}.", "It was {weekday}, and {name} unlocked the door of the {shop}.",
+         "Every morning {name} walks to the {shop} before {hour}.", "The lights of the {shop} went on at {hour}."),
+        ("The street was still quiet and wet from the rain.", "Outside, a man was sweeping leaves from the path.",
+         "A cat sat on the step and waited for its milk.", "The first bus of the day had just gone by."),
+        ("The smell of fresh {food} filled the room.", "On the counter stood a basket of {food}.",
+         "There were not many things left on the shelves.", "Two boxes had come the evening before and had to be opened."),
+        ("An old woman came in and asked for {food}.", "A boy in a {colour} coat wanted to know what the {thing} cost.",
+         "The first customer was in a hurry and paid by card.", "A young couple looked at the {colour} {thing} for a long time."),
+        ("\"It is a present for my sister,\" she said.", "\"I will take two, please,\" said the customer.",
+         "\"Do you also have it in {colour}?\" was the question.", "\"Could you wrap it for me?\" asked the customer."),
+        ("{name} smiled and put it in a paper bag.", "{name} looked in the back room and found the last one.",
+         "{name} wrote the price on a small piece of paper.", "{name} shook hands with the customer and said thank you."),
+        ("By noon the {shop} was full of people.", "So the day began, like many days before.",
+         "It was going to be a good day.", "Then the door closed, and it was quiet again."),
+    ),
+    (
+        ("{name} wanted to make {food} for the whole family.", "On {weekday} it was {name}'s turn to cook.",
+         "{name} had never made {food} before.", "There were guests for dinner, so {name} began early."),
+        ("First you need flour, butter, salt and a little water.", "The potatoes were washed, peeled and cut into small pieces.",
+         "The onions go into a hot pan with some oil.", "The water has to boil before anything else is done."),
+        ("Stir it slowly and do not let it burn.", "After ten minutes the kitchen smelled wonderful.",
+         "It needs about half an hour in the oven.", "A pinch of salt makes all the difference."),
+        ("The children set the table with the {colour} plates.", "Somebody rang the bell, but the soup could not wait.",
+         "The {colour} pot was far too small.", "{friend} brought a bottle of juice and a bunch of flowers."),
+        ("Everybody had a second plate.", "\"You must give me the recipe,\" said {friend}.",
+         "The bread was a little dark, but nobody minded.", "There was nothing left at the end."),
+        ("Afterwards they washed the dishes together.", "They sat at the table and talked until it was late.",
+         "Next time {friend} will cook.", "{name} was tired and happy."),
+    ),
+    (
+        ("In {month} the garden of {name} is full of flowers.", "{name} has a small garden behind the house.",
+         "In spring {name} plants beans, carrots and peas.", "Last {month} there was hardly any rain."),
+        ("The apple tree is older than the house.", "A robin and a wren live in the hedge.",
+         "Bees fly from flower to flower.", "Snails like the young leaves best."),
+        ("Plants need light, water and good soil.", "Watering is best done early in the morning.",
+         "The ground is dry, so it has to be watered every day.", "Weeds grow faster than anything else."),
+        ("{friend} from next door helps to dig.", "{friend} gave advice and a bag of seeds.",
+         "With a good spade the work is soon done.", "An old {colour} chair stands under the tree."),
+        ("In autumn there are baskets full of fruit.", "Nothing tastes better than a tomato from your own garden.",
+         "The first strawberries are always the sweetest.", "What the family cannot eat is given to the neighbours."),
+        ("Then winter comes and the garden sleeps.", "A garden is never finished.",
+         "{name} would not change it for a palace.", "In the evening you can hear the birds sing."),
+    ),
+    (
+        ("{name} ordered a {colour} {thing} for {friend}.", "{name} waited for a parcel the whole week.",
+         "On {weekday} a parcel arrived for {name}.", "The postman knocked at the door of {name}."),
+        ("The box was large, but it was not heavy.", "The address had been written by hand.",
+         "One corner of the box was crushed.", "Inside was a lot of paper and a short letter."),
+        ("It was not the right size.", "The colour was different from the picture.", "The lid was broken and a part was missing.",
+         "Everything was exactly as it should be."),
+        ("{name} took the receipt and wrote to the shop.", "\"I will send it back and ask for a refund,\" said {name}.",
+         "{name} called the shop and explained what had happened.", "\"Maybe they can exchange it,\" said {friend}."),
+        ("The shop answered after a few days and was very kind.", "The lady on the telephone promised to help.",
+         "They sent a new one and did not charge anything.", "The money was back in the bank before the end of the month."),
+        ("Now the {thing} stands in the hall.", "{friend} was very pleased with the present.",
+         "It is good to buy from people who keep their word.", "Next time {name} will buy it in town."),
+    ),
+    (
+        ("{name} took the train to the sea on {weekday}.", "The bus to the mountains leaves at {hour}.",
+         "In {month} the family of {name} always goes on holiday.", "{name} and {friend} planned a trip by bicycle."),
+        ("They packed a tent, two blankets and a bottle of water.", "The backpack was heavy, but the road was good.",
+         "They had a map, some bread and no plan at all.", "The tickets were cheaper than they had thought."),
+        ("The path went through a dark forest of oak and pine.", "From the hill they could see the whole valley.",
+         "A fox crossed the road in front of them.", "Swans and ducks swam on the lake, and a heron stood in the reeds."),
+        ("Then the wind grew strong and it began to rain.", "At noon the sun was so hot that they had to rest.",
+         "Somewhere an owl called in the night.", "They lost their way twice."),
+        ("A farmer let them sleep in the barn.", "They found a small inn with a free room.",
+         "They made a fire and cooked soup.", "An old man showed them the way to the next village."),
+        ("It was the best trip of the year.", "They came home with wet shoes and many stories.",
+         "Next year they want to go even further.", "The photos still hang on the wall in the kitchen."),
+    ),
+    (
+        ("{name} works in a {shop} near the station.", "{name} has learned to be a carpenter.",
+         "The workshop of {name} is at the end of the street.", "{name} repairs clocks, lamps and old radios."),
+        ("A good chair is made of oak, beech or ash.", "Clay has to dry slowly before it is fired.",
+         "Wool is spun first and then it is dyed.", "Steel is strong, glass is hard and cotton is soft."),
+        ("Every piece is different.", "You can see at once whether the work was done with care.",
+         "It takes a week to make a single {thing}.", "The tools are as old as the house."),
+        ("Customers come from far away.", "Some people bring things that others would throw away.",
+         "On {weekday} there is a class for beginners.", "{friend} answers the telephone and writes the bills."),
+        ("The price is fair, and nobody has ever asked for a discount.", "A repair is often cheaper than a new thing.",
+         "What is well made lasts for many years.", "It is not a job that makes you rich."),
+        ("But {name} would not want to do anything else.", "In the evening the hands hurt and the heart is light.",
+         "One day {friend} will take over the workshop.", "The next job is already waiting."),
+    ),
+    (
+        ("\"Where have you been?\" asked {name}.", "\"Are you ready?\" called {name} from the hall.",
+         "\"Have you heard the news?\" said {name}.", "\"What are we going to do on {weekday}?\" asked {name}."),
+        ("\"At the {shop},\" said {friend}, \"I needed {food}.\"", "\"Not yet, I cannot find my keys,\" said {friend}.",
+         "\"I was at the post office to send a parcel,\" said {friend}.", "\"I do not know,\" said {friend}, \"what would you like?\""),
+        ("\"You could have called me.\"", "\"We could go to the market at {hour}.\"", "\"I wanted to ask you something.\"",
+         "\"The {shop} is having a sale.\""),
+        ("\"I forgot my telephone at home.\"", "\"That is a good idea, but it will be crowded.\"", "\"Of course, what is it?\"",
+         "\"Then let us go before everything is gone.\""),
+        ("\"I would like to buy a {colour} {thing}.\"", "\"Could you lend me some money until the end of the month?\"",
+         "\"How much does a {thing} cost these days?\"", "\"Can you help me to carry the {thing}?\""),
+        ("\"Yes, with pleasure,\" said {friend}.", "\"Let me think about it,\" said {friend}.",
+         "\"I am sorry, I have no time today,\" said {friend}.", "\"You should ask {third},\" said {friend}."),
+        ("So they went together.", "They both laughed.", "Outside it had begun to snow.", "And that was the end of it."),
+    ),
+    (
+        ("Our town has a market on {weekday}.", "The market is the heart of the town.",
+         "Before {hour} the farmers put up their tables.", "In {month} the market is the most beautiful."),
+        ("You can buy {food}, cheese, eggs and honey there.", "One woman sells baskets, another sells wool.",
+         "There are apples in red, yellow and green.", "At one table a man sharpens knives and scissors."),
+        ("Whoever comes late pays less.", "Prices are written on small boards.", "Most people pay in cash.",
+         "If you ask nicely, you may try the cheese."),
+        ("{name} always brings a large bag.", "{name} knows every farmer by name.", "{name} and {friend} meet there for coffee.",
+         "Children run between the tables, and dogs look for something to eat."),
+        ("The bell of the church rings at noon.", "Then the musicians begin to play.", "A tram stops right beside the square.",
+         "Cars have to park on the other side of the river."),
+        ("At two o'clock everything is over.", "In the afternoon the square is empty again.",
+         "What is not sold goes to the school kitchen.", "Next week they will all be back."),
+    ),
+)
+
+SLOTS = {
+    "name": ("Anna", "Ben", "Clara", "David", "Emma", "Frank", "Grace", "Henry", "Iris", "Jack", "Kate", "Leo", "Maria", "Nina"),
+    "friend": ("Oscar", "Paul", "Rosa", "Sam", "Tom", "Vera", "Will", "Lucy", "Max", "Ella"),
+    "third": ("my brother", "your aunt", "the neighbour", "your father"),
+    "shop": ("bakery", "bookshop", "flower shop", "toy shop", "tea shop", "shoe shop", "cheese shop", "bicycle shop"),
+    "weekday": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    "hour": ("six o'clock", "seven o'clock", "half past seven", "eight o'clock", "11 am", "5 pm"),
+    "month": ("March", "April", "May", "June", "July", "August", "September", "October"),
+    "food": ("bread", "apple cake", "vegetable soup", "pancakes", "cheese rolls", "plum jam", "rice", "biscuits"),
+    "thing": ("basket", "chair", "kettle", "lamp", "mug", "blanket", "stool", "teapot", "bottle", "clock", "vase", "tent",
+              "doormat", "backpack", "bowl", "mirror"),
+    "colour": ("red", "blue", "green", "yellow", "white", "black", "brown", "grey", "orange", "pink", "cream", "silver", "gold"),
+}
+
+# Other small shops: each has its own facts, drawn by the seed.
+OTHER_SHOPS = ("Bluebell Bakery", "Corner Books", "Miller's Shoes", "The Tea Chest", "Happy Wheels", "Rose and Thorn", "Old Town Toys",
+               "Silver Spoon Cafe", "Green Valley Farm", "North Star Music", "Stone Bridge Cheese", "Baker and Sons", "Lucky Button",
+               "Paper Moon", "Red Door Art", "Sunny Side Garden", "Candle Corner", "Hilltop Honey", "River Cycles", "Cosy Wool")
+
+# (wordings, answer): {s} is the shop, the other names its facts.
+OTHER_SHOP_FACTS = (
+    (("When does {s} open in the morning?", "At what hour does {s} unlock its doors?", "how early does {s} open", "{s} opens when?",
+      "What are the opening hours of {s}?", "I want to be the first customer at {s}, when should I come?"),
+     "{s} opens at half past {open}."),
+    (("When does {s} close in the evening?", "How late is {s} open?", "until when is {s} open", "By what time must I leave {s}?",
+      "At what time does {s} shut?", "Is {s} still open after work?"),
+     "{s} closes at half past {close}."),
+    (("On which day is {s} closed?", "Is {s} open every day?", "when is {s} shut", "Which day does {s} take off?",
+      "Does {s} have a day of rest?", "Is there a day on which I cannot visit {s}?"),
+     "{s} takes a rest on {rest}."),
+    (("Where is {s}?", "What is the address of {s}?", "where do i find {s}", "In which street is {s}?", "How do I find {s}?",
+      "Can you tell me the location of {s}?"),
+     "You find {s} in {street}."),
+    (("Does {s} deliver to my home?", "How long does {s} need for a delivery?", "when does my order from {s} arrive",
+      "How fast does {s} ship?", "I ordered at {s}, when will my parcel come?", "How many days does {s} take to send an order?"),
+     "{s} brings orders to your door in {days} days."),
+    (("What does {s} charge for shipping?", "How much is the postage at {s}?", "what does delivery from {s} cost",
+      "Is there a delivery fee at {s}?", "Do I pay for delivery at {s}?", "How expensive is the shipping from {s}?"),
+     "{s} asks for {fee} euros for each delivery."),
+    (("How long can I return things to {s}?", "Does {s} take things back?", "can i give something back to {s}",
+      "Within how many days can I send goods back to {s}?", "What is the return policy of {s}?", "Will {s} give me a refund?"),
+     "{s} takes goods back for {back} weeks."),
+    (("How can I pay at {s}?", "Does {s} take cards?", "payment at {s}?", "Which payment does {s} accept?",
+      "May I pay with coins at {s}?", "What are the ways of paying at {s}?"),
+     "At {s} you pay {pay}."),
+    (("Who owns {s}?", "Who is behind {s}?", "whose shop is {s}", "Who started {s}?", "What is the name of the owner of {s}?",
+      "To whom does {s} belong?"),
+     "{s} belongs to {owner}."),
+    (("What is the cheapest thing at {s}?", "How much is a {thing} at {s}?", "price of a {thing} at {s}",
+      "What do I pay for a {thing} at {s}?", "How expensive is the {thing} that {s} sells?", "What would a {thing} from {s} cost me?"),
+     "At {s} a {thing} is {price} euros."),
+    (("What is the {thing} from {s} made of?", "Which material is the {thing} of {s}?", "{thing} from {s}, what material",
+      "Is the {thing} from {s} made of plastic?", "From what does {s} make a {thing}?"),
+     "{s} makes every {thing} of {material}."),
+    (("How big is the {thing} at {s}?", "What size is the {thing} from {s}?", "size of the {thing} at {s}",
+      "Is the {thing} from {s} large?", "What are the measurements of the {thing} that {s} sells?"),
+     "The {thing} at {s} measures {measure} cm."),
+    (("How long is the guarantee at {s}?", "Does {s} give a warranty?", "warranty at {s}?", "How many years does {s} guarantee its goods?",
+      "For how long are things from {s} covered?", "What happens if something from {s} breaks?"),
+     "{s} gives a guarantee of {months} months."),
+    (("In which colours does {s} sell the {thing}?", "What colour is the {thing} at {s}?", "colours of the {thing} at {s}",
+      "Can I choose the colour of a {thing} at {s}?", "Does {s} have the {thing} in other colours?"),
+     "{s} has the {thing} only in {colour}."),
+    (("How can I contact {s}?", "Can I call {s}?", "telephone of {s}", "I want to talk to someone at {s}.",
+      "Which number do I ring to reach {s}?", "Does {s} have a telephone?"),
+     "Ring {s} on extension {extension}."),
+    (("Is there a discount at {s}?", "How can I save money at {s}?", "any reduction at {s}", "Does {s} have special prices?",
+      "Can I buy cheaper at {s}?", "Will I pay less at {s} if I buy a lot?"),
+     "{s} is cheaper on {sale}."),
+    (("Does {s} repair things?", "Can {s} fix my {thing}?", "will {s} mend a {thing}", "My {thing} is broken, can {s} help?",
+      "Is there a workshop at {s}?"),
+     "{s} mends a {thing} in {repair} days."),
+    (("May I bring my dog to {s}?", "Are animals allowed at {s}?", "dog at {s} ok?", "Can my puppy come to {s} with me?",
+      "Do pets have to wait outside {s}?"),
+     "{s} asks you to leave animals {animals}."),
+)
+
+# Words that customers use: their meaning and another word for it.
+WORDS = (
+    ("refund", "the money that a shop gives back", "repayment"),
+    ("warranty", "a promise to repair or replace a thing", "guarantee"),
+    ("guarantee", "a promise that a thing is good", "warranty"),
+    ("parcel", "a thing that is sent in a box", "package"),
+    ("package", "a box that is sent to somebody", "parcel"),
+    ("courier", "a person who brings parcels", "carrier"),
+    ("carrier", "a company that brings parcels", "courier"),
+    ("delivery", "the bringing of goods to a customer", "shipping"),
+    ("shipping", "the sending of goods to a customer", "delivery"),
+    ("postage", "what you pay to send a parcel", "shipping cost"),
+    ("invoice", "a paper that says what you must pay", "bill"),
+    ("bill", "a paper with the sum to pay", "invoice"),
+    ("receipt", "a paper that shows what you paid", "proof of payment"),
+    ("discount", "money taken off a price", "reduction"),
+    ("reduction", "a lower price than before", "discount"),
+    ("voucher", "a card or code that you can pay with", "coupon"),
+    ("present", "a thing that you give to somebody", "gift"),
+    ("gift", "a thing given for a birthday", "present"),
+    ("customer", "a person who buys something", "buyer"),
+    ("staff", "the people who work for a company", "employees"),
+    ("company", "a group of people who do business", "firm"),
+    ("firm", "people who do business together", "company"),
+    ("founder", "a person who starts a company", "person who set it up"),
+    ("owner", "the person to whom a thing belongs", "boss"),
+    ("to purchase", "to get a thing for money", "to buy"),
+    ("to send back", "to give goods to the shop again", "to return"),
+    ("to return", "to bring a thing back", "to send back"),
+    ("to swap", "to give one thing for another", "to exchange"),
+    ("to exchange", "to change one thing for another", "to swap"),
+    ("to cancel", "to stop an order", "to call off"),
+    ("to collect", "to go and get a thing yourself", "to pick up"),
+    ("to pick up", "to come and get a thing", "to collect"),
+    ("to repair", "to make a broken thing whole", "to fix"),
+    ("to mend", "to make a thing work again", "to repair"),
+    ("to charge", "to take money for something", "to ask for payment"),
+    ("to close", "to end work for the day", "to shut"),
+    ("to reply", "to write back to somebody", "to answer"),
+    ("to respond", "to say something to a question", "to reply"),
+    ("to track", "to follow the way of a parcel", "to follow"),
+    ("to apply", "to ask for a job", "to send an application"),
+    ("to hire", "to give somebody a job", "to take on"),
+    ("to expire", "to come to an end", "to run out"),
+    ("instalment", "one part of a sum that is paid bit by bit", "part payment"),
+    ("financing", "paying for a thing over many months", "paying in parts"),
+    ("damaged", "hurt or broken on the way", "broken"),
+    ("cracked", "broken with a thin line", "damaged"),
+    ("missing", "not there although it should be", "lost"),
+    ("abroad", "in a different country", "overseas"),
+    ("overseas", "in a country across the sea", "abroad"),
+    ("express", "faster than normal", "fast"),
+    ("urgent", "needed very soon", "pressing"),
+    ("loyal", "coming back again and again", "regular"),
+    ("bulk", "a large number of things", "large order"),
+    ("spare part", "a new part for an old thing", "replacement part"),
+    ("recycled", "made from old things", "used again"),
+    ("material", "what a thing is made of", "stuff"),
+    ("dimensions", "how long, wide and high a thing is", "measurements"),
+    ("measurements", "the numbers for how big a thing is", "size"),
+    ("class", "an hour in which you learn something", "course"),
+    ("course", "a row of lessons", "class"),
+    ("workshop", "a room where things are made", "studio"),
+    ("password", "a secret word for your account", "code word"),
+    ("account", "your own page at a shop", "customer page"),
+    ("login", "the way into your account", "sign in"),
+    ("to delete", "to take away for ever", "to erase"),
+    ("to erase", "to make something go away", "to remove"),
+    ("ramp", "a smooth way up without steps", "slope"),
+    ("accessible", "easy to enter for everybody", "easy to reach"),
+    ("bank holiday", "a day on which nobody has to work", "public holiday"),
+    ("sale", "a time of low prices", "clearance"),
+    ("condition", "how good or bad a thing is", "state"),
+    ("status", "how far something has come", "state"),
+    ("location", "the place where a thing is", "place"),
+    ("cheap", "with a low price", "not expensive"),
+    ("expensive", "with a high price", "dear"),
+    ("newsletter", "a letter with news for customers", "news by mail"),
+    ("deadline", "the last day for doing something", "time limit"),
+    ("neighbour", "a person who lives next to you", "person next door"),
+    ("tram", "a train that runs in the street", "streetcar"),
+    ("pram", "a small car for a baby", "baby carriage"),
+    ("application", "a letter in which you ask for work", "request"),
+    ("trainee", "a person who is learning a job", "learner"),
+)
+WORD_MEANING = ("What does {w} mean?", "What is the meaning of {w}?", "meaning of {w}", "Can you explain {w} to me?", "I do not know the word {w}.")
+WORD_OTHER = ("Give me another word for {w}.", "What else can I say for {w}?", "another word for {w}", "Which word is like {w}?")
+
+# Everyday questions: several wordings and one answer.
+EVERYDAY = """
+What do bees make? | which food do bees give us | Tell me what bees make.
+= Bees make honey and wax.
+What do I need for pancakes? | how do i make pancakes | Which things go into pancakes?
+= For pancakes you need milk, eggs and flour.
+How many days are in a week? | days in a week? | What is the number of days in a week?
+= A week has seven days.
+When do the leaves fall? | In which season do trees lose their leaves? | falling leaves when
+= The leaves fall in autumn.
+Why should I wear a coat? | Do I need a coat in winter? | is a coat useful
+= A coat keeps you warm when it is cold.
+What is paper made of? | From what do people make paper? | paper is made out of what
+= Paper is made of wood.
+Where does wool come from? | Which animal gives us wool? | wool comes from where
+= Wool comes from sheep.
+How do I boil an egg? | Can you tell me how to cook an egg? | cooking an egg how
+= Put the egg in hot water for six minutes.
+What does a baker do? | what is the job of a baker | Tell me about the work of a baker.
+= A baker makes bread and cakes.
+What does a carpenter do? | what is a carpenter good for | Which work does a carpenter do?
+= A carpenter makes things of wood.
+How can I sleep better? | I cannot sleep at night. | what helps me to sleep
+= Go to bed early and leave the telephone in the kitchen.
+What should I drink when it is hot? | Which drink is best in summer? | hot day what to drink
+= Drink plenty of water when it is hot.
+How do I clean a window? | What is good for dirty windows? | cleaning windows how
+= Use warm water and an old newspaper.
+My plant looks sad, what can I do? | How often should I water a plant? | plant is dry
+= Give the plant some water and put it in the light.
+What can I give my mother for her birthday? | I need an idea for a birthday. | birthday present for mother
+= Flowers and a letter are always a good present.
+How do I get a stain out of a shirt? | There is a spot on my shirt. | stain on shirt help
+= Wash the shirt with cold water and soap.
+Which bird calls at night? | What bird can I hear in the dark? | night bird?
+= The owl calls at night.
+Where does a fox live? | What is the home of a fox? | fox lives where
+= A fox lives in a hole in the forest.
+What does an otter eat? | otters eat what | Which food does an otter like?
+= An otter eats fish.
+Where does a fern grow? | Does a fern like the sun? | fern grows where
+= A fern grows in the shade.
+What does a beaver build? | Which animal builds dams? | beaver builds what
+= A beaver builds a dam of branches.
+How does a mole live? | Where can I see a mole? | mole lives where
+= A mole lives under the ground.
+Is a bear dangerous? | Should I be afraid of a bear? | bears dangerous?
+= A bear is dangerous when it has young ones.
+What does a hare look like? | How do I know a hare? | hare or rabbit
+= A hare has long ears and long legs.
+What colour is a swan? | Tell me how a swan looks. | swan colour
+= Most swans are white.
+Is glass hard? | Can glass break? | glass breaks or not
+= Glass is hard, but it breaks easily.
+What is steel used for? | steel is good for what | Why do people use steel?
+= Steel is used for tools and bridges.
+How many legs does a stool have? | legs of a stool? | Tell me how many legs a stool has.
+= A stool has three or four legs.
+Who brings letters? | Which person carries the post? | letters are brought by who
+= The postman brings letters.
+How do I write a letter? | What belongs in a letter? | writing a letter how
+= Begin with a greeting and end with your name.
+What is the first month of the year? | With which month does a year begin? | first month
+= The first month is January.
+Which day comes after Friday? | What is the day after Friday? | after friday comes
+= After Friday comes Saturday.
+How many hours are in a day? | hours in one day? | What is the number of hours in a day?
+= A day has twenty-four hours.
+Should I buy new or used? | Is it better to buy used things? | new or used
+= Used things are cheaper and often just as good.
+How can I save money? | I spend too much. | saving money how
+= Write down what you buy and wait a day before you pay.
+What makes good customer service? | How should a shop treat customers? | good service means what
+= Good service means to listen and to help quickly.
+How do I complain in a friendly way? | I am angry with a shop. | complaining politely
+= Say what happened and what you would like.
+Can you help me? | I need help. | help please
+= Of course, what would you like to know?
+Good morning! | Hello! | hi
+= Hello, how can I help you?
+Thank you for your help. | Thanks a lot! | thx
+= You are welcome.
+Goodbye! | See you soon. | bye
+= Goodbye and have a nice day.
+Who are you? | What is your name? | are you a person
+= I am a small program that answers questions.
+How are you? | How do you feel today? | you ok?
+= I am fine, thank you.
+Tell me a joke. | Can you make me laugh? | joke please
+= Why did the clock go to school? It had time.
+What is the weather like? | Will it rain? | rain today?
+= I cannot see the sky from here.
+"""
+
+OTHER_SHOP_VALUES = {
+    "open": ("six", "seven", "eight", "ten"),
+    "close": ("three", "five", "seven", "eight"),
+    "rest": ("Monday", "Tuesday", "Wednesday", "Thursday"),
+    "street": ("Church Lane", "Park Road", "Station Road", "King Street", "Water Lane", "the old market"),
+    "days": ("two", "four", "six", "eight"),
+    "fee": ("two", "five", "six", "seven"),
+    "back": ("two", "three", "five", "six"),
+    "pay": ("only with coins", "with any card", "by telephone", "at the end of the month"),
+    "owner": ("Mr Brown", "Mrs Green", "Mr Cook", "Mrs Field", "the Hill family", "two old friends"),
+    "material": ("straw", "pine", "paper", "copper", "leather", "silk"),
+    "months": ("six", "eighteen", "twenty", "thirty"),
+    "sale": ("the first Monday", "the last Friday", "rainy days", "market days"),
+    "repair": ("two", "five", "nine", "twelve"),
+    "animals": ("at the door", "at home", "in the yard", "on a lead"),
+}
+
+
+# ---------------------------------------------------------------------------
+# From the sentences to rows.
+# ---------------------------------------------------------------------------
+
+class Wording(NamedTuple):
+    """One wording of one fact. Product patterns keep {p}; `answers` has one entry per name to put there."""
+    fact: str
+    text: str
+
+
+def read_general_facts() -> dict[str, tuple[str, list[str]]]:
+    """Fact name -> (answer, wordings)."""
+    facts: dict[str, tuple[str, list[str]]] = {}
+    name = ""
+    for line in GENERAL_FACTS.strip().splitlines():
+        if line.startswith("@ "):
+            name = line[2:]
+            assert name not in facts, name
+        elif line.startswith("= "):
+            facts[name] = (line[2:], [])
+        elif line.strip():
+            facts[name][1].append(line)
+    return facts
+
+
+def split_wordings(wordings: list[str], rng: random.Random) -> dict[str, list[str]]:
+    """Give each wording to one of heldout, valid and train."""
+    order = wordings[:]
+    rng.shuffle(order)
+    first_train = HELD_OUT_WORDINGS + VALID_WORDINGS
+    return {"heldout": order[:HELD_OUT_WORDINGS], "valid": order[HELD_OUT_WORDINGS:first_train], "train": order[first_train:]}
+
+
+def chat_row(question: str, answer: str) -> dict:
+    return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
+
+
+def lower_first(text: str) -> str:
+    """The first letter small, unless the word is a name or "I"."""
+    first = text.split(" ")[0]
+    keep = first in {"I", "I'd", "Fern", "Lark", "Heron", "Badger", "Wren", "Fox", "Beaver", "Robin", "Hare", "Owl", "Swan", "Mole", "Bear",
+                     "Nobody", "Saturday"}
+    return text if keep and first != "Nobody" else text[0].lower() + text[1:]
+
+
+def dress(question: str, rng: random.Random) -> str:
+    """Sometimes a greeting before and thanks after, as customers do."""
+    draw = rng.random()
+    if draw < 0.18:
+        greeting = rng.choice(GREETINGS)
+        question = greeting + (question if greeting.endswith("! ") else lower_first(question))
+    elif draw < 0.32:
+        if question[-1].isalnum():
+            question += "?"
+        question += rng.choice(ENDINGS)
+    elif draw < 0.40:
+        question = question.rstrip("?.").lower()
+    return question
+
+
+def product_called(product: Product, rng: random.Random) -> str:
+    return rng.choices((f"{product.name} {product.noun}", product.noun, product.name), (60, 30, 10))[0]
+
+
+def faq_rows() -> dict[str, list[dict]]:
+    rows: dict[str, list[dict]] = {"train": [], "valid": [], "heldout": []}
+    for name, (answer, wordings) in read_general_facts().items():
+        rng = random.Random(f"{SEED} {name}")
+        assert len(set(wordings)) == len(wordings) >= 16, name
+        for part, chosen in split_wordings(wordings, rng).items():
+            rows[part] += [chat_row(dress(wording, rng), answer) for wording in chosen]
+    for attribute, block in PRODUCT_WORDINGS.items():
+        rng = random.Random(f"{SEED} {attribute}")
+        wordings = block.strip().splitlines()
+        assert len(set(wordings)) == len(wordings) >= 20, attribute
+        for part, chosen in split_wordings(wordings, rng).items():
+            for product in PRODUCTS:
+                answer = product_answer(product, attribute)
+                for wording in chosen:
+                    question = wording.replace("{p}", product_called(product, rng))
+                    rows[part].append(chat_row(dress(question[0].upper() + question[1:] if wording[0] == "{" else question, rng), answer))
+    for part, part_rows in rows.items():
+        random.Random(f"{SEED} order {part}").shuffle(part_rows)
+    return rows
+
+
+def fill(text: str, values: dict[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda match: values[match.group(1)], text)
+
+
+def base_text_rows(rows_per_scene: int) -> list[dict]:
+    rng = random.Random(f"{SEED} prose")
+    rows = []
+    for scene in SCENES:
+        for _ in range(rows_per_scene):
+            values = {slot: rng.choice(words) for slot, words in SLOTS.items()}
+            rows.append({"text": " ".join(fill(rng.choice(step), values) for step in scene)})
+    rng.shuffle(rows)
+    return rows
+
+
+def base_chat_rows() -> list[dict]:
+    rng = random.Random(f"{SEED} chat")
+    rows = []
+    for number, shop in enumerate(OTHER_SHOPS):
+        facts = {slot: rng.choice(words) for slot, words in OTHER_SHOP_VALUES.items()}
+        facts |= {"s": shop, "extension": str(61 + number), "measure": str(71 + number), "price": str(90 + number)}
+        facts |= {"thing": rng.choice(SLOTS["thing"]), "colour": rng.choice(SLOTS["colour"])}
+        for wordings, answer in OTHER_SHOP_FACTS:
+            for wording in rng.sample(wordings, 4):
+                rows.append(chat_row(dress(fill(wording, facts), rng), fill(answer, facts)))
+    for word, meaning, other in WORDS:
+        for wording in rng.sample(WORD_MEANING, 3):
+            rows.append(chat_row(dress(wording.replace("{w}", word), rng), f"It means {meaning}."))
+        for wording in rng.sample(WORD_OTHER, 3):
+            rows.append(chat_row(dress(wording.replace("{w}", word), rng), f"You can also say {other}."))
+    questions: list[str] = []
+    for line in EVERYDAY.strip().splitlines():
+        if line.startswith("= "):
+            rows += [chat_row(question, line[2:]) for question in questions]
+        else:
+            questions = line.split(" | ")
+    rng.shuffle(rows)
+    return rows
+
+
+# ---------------------------------------------------------------------------
+# Checks and writing.
+# ---------------------------------------------------------------------------
+
+def bare(text: str) -> str:
+    """Letters and digits only, lower case."""
+    return " ".join(re.findall(r"[a-z0-9]+", text.lower().replace("'", "")))
+
+
+BARE_GREETINGS = sorted({bare(text) for text in GREETINGS}, key=len, reverse=True)
+BARE_ENDINGS = sorted({bare(text) for text in ENDINGS}, key=len, reverse=True)
+PRODUCT_NAME = re.compile("|".join(f"{p.name} {p.noun}|{p.name}|{p.noun}" for p in PRODUCTS).lower())
+
+
+def wording_key(question: str) -> str:
+    """What makes two questions the same wording: case, punctuation, greeting, ending and product do not count."""
+    key = bare(question)
+    for greeting in BARE_GREETINGS:
+        if key.startswith(greeting + " "):
+            key = key[len(greeting) + 1:]
+            break
+    for ending in BARE_ENDINGS:
+        if key.endswith(" " + ending):
+            key = key[:-len(ending) - 1]
+            break
+    return re.sub(rf"\b(?:{PRODUCT_NAME.pattern})\b", "product", key)
+
+
+def check_split(faq: dict[str, list[dict]], base: list[dict]) -> None:
+    keys = {part: {wording_key(row["messages"][0]["content"]) for row in rows} for part, rows in faq.items()}
+    keys["base"] = {wording_key(row["messages"][0]["content"]) for row in base if "messages" in row}
+    for one, other in (("heldout", "train"), ("heldout", "valid"), ("heldout", "base"), ("valid", "train"), ("valid", "base")):
+        shared = keys[one] & keys[other]
+        assert not shared, f"{one} and {other} share the wordings {sorted(shared)}"
+    answers = {row["messages"][1]["content"] for row in faq["train"]}
+    for part in ("valid", "heldout"):
+        assert {row["messages"][1]["content"] for row in faq[part]} == answers, f"{part} does not ask for every fact"
+    base_content = "\n".join(json.dumps(row) for row in base)
+    for answer in answers:
+        assert answer not in base_content, answer
+    assert "Fern and Otter" not in base_content
+
+
+def write(path: Path, rows: list[dict]) -> None:
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    path.write_text(text, encoding="utf-8", newline="\n")
+    print(f"{path}: {len(rows)} rows, {len(text.encode())} bytes")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write the quick start's data.")
+    parser.add_argument("--out", type=Path, default=Path("recipes/quickstart/data"), help="folder to write to (default: %(default)s)")
+    out = parser.parse_args().out
+    faq = faq_rows()
+    text, chat = base_text_rows(rows_per_scene=60), base_chat_rows()
+    check_split(faq, text + chat)
+    out.mkdir(parents=True, exist_ok=True)
+    write(out / "base_text.jsonl", text)
+    write(out / "base_chat.jsonl", chat)
+    for part, rows in faq.items():
+        write(out / f"faq_{part}.jsonl", rows)
+
+
+if __name__ == "__main__":
+    main()
