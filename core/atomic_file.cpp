@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
@@ -18,6 +19,11 @@ namespace slmtune {
 namespace {
 
 namespace fs = std::filesystem;
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;  // unreadable counts as absent: the next call says why
+  return fs::is_directory(path, ignored);
+}
 
 fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
@@ -43,7 +49,7 @@ int create_temporary(const fs::path& temporary) {
 }  // namespace
 
 AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
-  if (path_.filename().empty() || fs::is_directory(path_))
+  if (path_.filename().empty() || is_folder(path_))
     throw IoError("W004", path_.string(), "cannot create: this is a folder", "name a file in it");
   temporary_ = folder_of(path_) /
                ("." + path_.filename().string() + "." + std::to_string(getpid()) + ".tmp");
@@ -85,11 +91,11 @@ void write_file(const fs::path& path, std::string_view text) {
 }
 
 void make_folder(const fs::path& folder) {
-  if (folder.empty() || fs::is_directory(folder)) return;
+  if (folder.empty() || is_folder(folder)) return;
   if (folder.filename().empty()) return make_folder(folder.parent_path());  // "a/b/"
   make_folder(folder.parent_path());
   if (mkdir(folder.c_str(), 0755) != 0) {
-    if (errno == EEXIST && fs::is_directory(folder)) return;  // somebody else was faster
+    if (errno == EEXIST && is_folder(folder)) return;  // somebody else was faster
     throw_io_error(folder.string(), "cannot create the folder", errno);
   }
   sync_folder(folder_of(folder));
@@ -107,8 +113,8 @@ void publish_folder(const fs::path& from, const fs::path& to) {
   sync_folder(from);
   int failed = renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
   if (failed && (errno == EINVAL || errno == ENOSYS)) {  // file systems without RENAME_NOREPLACE
-    errno = EEXIST;
-    failed = fs::exists(to) ? -1 : rename(from.c_str(), to.c_str());
+    failed = access(to.c_str(), F_OK) == 0 ? -1 : rename(from.c_str(), to.c_str());
+    if (access(to.c_str(), F_OK) == 0 && failed) errno = EEXIST;
   }
   if (failed) throw_io_error(to.string(), "cannot put the finished folder in place", errno);
   sync_folder(folder_of(to));
