@@ -29,8 +29,8 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-// The temporary is held by flock while it is written, so one left behind by a process that died (pids repeat in
-// containers) is told from one in use. Returns -1 when another writer holds it.
+// The temporary is held by flock while it is written, so one left behind by a process that died
+// (pids repeat in containers) is told from one in use. Returns -1 when another writer holds it.
 int create_temporary(const fs::path& temporary) {
   for (int attempt = 0; attempt < 3; ++attempt) {
     int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -38,7 +38,8 @@ int create_temporary(const fs::path& temporary) {
       flock(descriptor, LOCK_EX | LOCK_NB);
       return descriptor;
     }
-    if (errno != EEXIST) throw_io_error(temporary.parent_path().string(), "cannot create a file here", errno);
+    if (errno != EEXIST)
+      throw_io_error(temporary.parent_path().string(), "cannot create a file here", errno);
     Descriptor left_behind(open(temporary.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
     if (left_behind.get() >= 0 && flock(left_behind.get(), LOCK_EX | LOCK_NB) != 0) return -1;
     unlink(temporary.c_str());
@@ -71,7 +72,9 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   written_ += bytes.size();
 }
 
-void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+void AtomicFile::write(std::string_view text) {
+  write(std::as_bytes(std::span(text)));
+}
 
 void AtomicFile::commit() {
   SLMTUNE_ASSERT(descriptor_ >= 0, "commit twice");
@@ -129,9 +132,11 @@ void append_line(const fs::path& path, std::string_view line, bool durable) {
   // A crash may have left half a line at the end: the new one starts on its own line.
   char last = '\n';
   off_t size = lseek(file.get(), 0, SEEK_END);
-  if (size > 0 && pread(file.get(), &last, 1, size - 1) == 1 && last != '\n') text.insert(0, 1, '\n');
+  if (size > 0 && pread(file.get(), &last, 1, size - 1) == 1 && last != '\n')
+    text.insert(0, 1, '\n');
   write_fully(file.get(), std::as_bytes(std::span(text)), path.string());
-  if (durable && fsync(file.get()) != 0) throw_io_error(path.string(), "cannot write to disk", errno);
+  if (durable && fsync(file.get()) != 0)
+    throw_io_error(path.string(), "cannot write to disk", errno);
 }
 
 void copy_file_atomically(const fs::path& from, const fs::path& to) {

@@ -17,7 +17,8 @@ namespace {
   std::string what = "the disk is full: " + human_bytes(needed) + " still to write";
   struct statvfs disk;
   if (fstatvfs(descriptor, &disk) == 0)
-    what += ", " + human_bytes(static_cast<unsigned long long>(disk.f_bavail) * disk.f_frsize) + " free";
+    what += ", " + human_bytes(static_cast<unsigned long long>(disk.f_bavail) * disk.f_frsize) +
+            " free";
   throw IoError("W002", path, what, "free some space or choose a folder on another disk");
 }
 
@@ -29,13 +30,16 @@ Descriptor::~Descriptor() {
 
 Descriptor::Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
 
-int Descriptor::release() { return std::exchange(value_, -1); }
+int Descriptor::release() {
+  return std::exchange(value_, -1);
+}
 
 Descriptor open_for_reading(const std::filesystem::path& path, int flags) {
   int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
   if (descriptor >= 0) return Descriptor(descriptor);
   if (errno == ENOENT || errno == ENOTDIR)
-    throw UserError("N001", path.string(), "no such file", "check the path; it is taken from the current folder");
+    throw UserError("N001", path.string(), "no such file",
+                    "check the path; it is taken from the current folder");
   throw_io_error(path.string(), "cannot read", errno);
 }
 

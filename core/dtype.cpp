@@ -28,9 +28,13 @@ constexpr std::array<DTypeRow, 13> kRows = {{{DType::kBool, "BOOL", 1},
 
 }  // namespace
 
-uint64_t dtype_bytes(DType dtype) { return kRows[static_cast<size_t>(dtype)].bytes; }
+uint64_t dtype_bytes(DType dtype) {
+  return kRows[static_cast<size_t>(dtype)].bytes;
+}
 
-std::string_view dtype_name(DType dtype) { return kRows[static_cast<size_t>(dtype)].name; }
+std::string_view dtype_name(DType dtype) {
+  return kRows[static_cast<size_t>(dtype)].name;
+}
 
 std::optional<DType> dtype_from_name(std::string_view name) {
   for (const DTypeRow& row : kRows)
@@ -38,7 +42,9 @@ std::optional<DType> dtype_from_name(std::string_view name) {
   return std::nullopt;
 }
 
-float bf16_to_f32(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+float bf16_to_f32(uint16_t bits) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+}
 
 uint16_t f32_to_bf16(float value) {
   uint32_t bits = std::bit_cast<uint32_t>(value);
@@ -50,7 +56,8 @@ float f16_to_f32(uint16_t bits) {
   uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16;
   uint32_t exponent = (bits >> 10) & 0x1fu, mantissa = bits & 0x3ffu;
   if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
-  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+  if (exponent != 0)
+    return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
   float magnitude = static_cast<float>(mantissa) * 0x1p-24f;  // subnormal: exact in f32
   return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(magnitude));
 }
@@ -60,7 +67,8 @@ uint16_t f32_to_f16(float value) {
   uint32_t sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7fffffffu;
   if (magnitude > 0x7f800000u)
     return static_cast<uint16_t>(sign | 0x7e00u | ((magnitude >> 13) & 0x3ffu));
-  if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);  // 65520 rounds to inf
+  if (magnitude >= 0x477ff000u)
+    return static_cast<uint16_t>(sign | 0x7c00u);  // 65520 rounds to inf
   if (magnitude < 0x38800000u) {
     // Below 2^-14: one ulp of 0.5f is 2^-24, f16's smallest step, so the addition rounds for us.
     float shifted = std::bit_cast<float>(magnitude) + 0.5f;

@@ -41,7 +41,8 @@ FileLock::FileLock(const std::filesystem::path& path, const std::string& command
 }
 
 FileLock::~FileLock() {
-  // The file stays: removing it would let a second process lock a new file of the same name beside a third one.
+  // The file stays: removing it would let a second process lock a new file of the same name beside
+  // a third one.
   if (ftruncate(descriptor_, 0) != 0) errno = 0;  // only a note for people
   close(descriptor_);
 }

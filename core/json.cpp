@@ -23,7 +23,8 @@ std::string place_of(const std::string& path, const std::string& text, size_t of
   return path + ":" + std::to_string(line) + ":" + std::to_string(column);
 }
 
-// Offset of the bracket that nests deeper than the limit, or npos. Brackets in strings do not count.
+// Offset of the bracket that nests deeper than the limit, or npos. Brackets in strings do not
+// count.
 size_t too_deep(const std::string& text) {
   int depth = 0;
   bool in_string = false;
@@ -46,13 +47,15 @@ size_t too_deep(const std::string& text) {
 const Json& member(const Json& object, const std::string& key, const std::string& where) {
   auto found = object.is_object() ? object.find(key) : object.end();
   if (!object.is_object() || found == object.end())
-    throw FileFormatError("F003", where, "'" + key + "' is missing", "check that the file is complete");
+    throw FileFormatError("F003", where, "'" + key + "' is missing",
+                          "check that the file is complete");
   return *found;
 }
 
 [[noreturn]] void wrong_type(const Json& value, const std::string& key, const std::string& where,
                              const std::string& expected) {
-  throw FileFormatError("F004", where, "'" + key + "' must be " + expected + ", got " + value.type_name(),
+  throw FileFormatError("F004", where,
+                        "'" + key + "' must be " + expected + ", got " + value.type_name(),
                         "check that the file is for this kind of model");
 }
 
@@ -72,14 +75,16 @@ Json read_json(const std::filesystem::path& path, uint64_t limit_bytes) {
   } catch (const Json::exception& error) {
     auto* syntax = dynamic_cast<const Json::parse_error*>(&error);
     size_t offset = syntax && syntax->byte > 0 ? syntax->byte - 1 : 0;
-    throw FileFormatError("F002", place_of(path.string(), text, offset), "not JSON: syntax error here", help);
+    throw FileFormatError("F002", place_of(path.string(), text, offset),
+                          "not JSON: syntax error here", help);
   }
 }
 
 int64_t json_integer(const Json& object, const std::string& key, const std::string& where) {
   const Json& value = member(object, key, where);
-  bool too_large = value.is_number_unsigned() &&
-                   value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  bool too_large =
+      value.is_number_unsigned() &&
+      value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
   if (!value.is_number_integer() || too_large) wrong_type(value, key, where, "a whole number");
   return value.get<int64_t>();
 }

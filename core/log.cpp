@@ -21,7 +21,8 @@ LogState& state() {
   return instance;
 }
 
-// One fwrite per message, so that lines of several threads do not mix. Precondition: the mutex is held.
+// One fwrite per message, so that lines of several threads do not mix. Precondition: the mutex is
+// held.
 void put(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);

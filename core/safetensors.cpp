@@ -28,22 +28,23 @@ std::string_view header_of(std::span<const std::byte> bytes, const std::string& 
     throw FileFormatError("F010", where, "this is a Git LFS pointer, not the weights",
                           "fetch the file itself with 'git lfs pull'");
   if (bytes.size() < 8)
-    throw FileFormatError("F012", where, "the file has only " + std::to_string(bytes.size()) + " bytes",
-                          incomplete);
+    throw FileFormatError(
+        "F012", where, "the file has only " + std::to_string(bytes.size()) + " bytes", incomplete);
   uint64_t size = read_u64(bytes);
   if (size > kHeaderLimit)
     throw FileFormatError("F010", where, "the header claims " + std::to_string(size) + " bytes",
                           "check that this is a safetensors file");
   if (size > bytes.size() - 8)
     throw FileFormatError("F012", where,
-                          "the header ends at byte " + std::to_string(8 + size) + " but the file has " +
-                              std::to_string(bytes.size()),
+                          "the header ends at byte " + std::to_string(8 + size) +
+                              " but the file has " + std::to_string(bytes.size()),
                           incomplete);
   return as_text(bytes.subspan(8, size));
 }
 
 // Bytes of a tensor of that shape; F011 on overflow.
-uint64_t checked_bytes(const std::string& name, const HeaderEntry& entry, const std::string& where) {
+uint64_t checked_bytes(const std::string& name, const HeaderEntry& entry,
+                       const std::string& where) {
   uint64_t bytes = dtype_bytes(entry.dtype);
   if (std::find(entry.shape.begin(), entry.shape.end(), 0) != entry.shape.end()) return 0;
   for (int64_t size : entry.shape)
@@ -72,7 +73,8 @@ void check_ranges(const Entries& entries, uint64_t data_bytes, const std::string
     if (entry->begin != position)
       throw FileFormatError("F011", where,
                             tensor + " begins at byte " + std::to_string(entry->begin) +
-                                " of the data but the one before ends at " + std::to_string(position),
+                                " of the data but the one before ends at " +
+                                std::to_string(position),
                             help);
     if (entry->end > data_bytes)
       throw FileFormatError("F012", where,

@@ -10,7 +10,8 @@
 namespace slmtune {
 namespace {
 
-// Level 1 holds tensor names, level 2 a tensor's fields (or the metadata), level 3 the numbers of shape and data_offsets.
+// Level 1 holds tensor names, level 2 a tensor's fields (or the metadata), level 3 the numbers of
+// shape and data_offsets.
 class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
  public:
   HeaderReader(SafetensorsHeader& header, std::string where)
@@ -30,7 +31,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool start_array(std::size_t) override {
-    if (level_ != 2 || in_metadata_ || in_array_) fail(subject() + " has a list where none belongs");
+    if (level_ != 2 || in_metadata_ || in_array_)
+      fail(subject() + " has a list where none belongs");
     std::optional<std::vector<uint64_t>>* list = list_of_field();
     if (!list) fail(subject() + " has a list in '" + shown(field_) + "'");
     list->emplace();
@@ -66,7 +68,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       header_.metadata[field_] = value;
       return true;
     }
-    if (level_ != 2 || in_array_ || field_ != "dtype") fail(subject() + " has a text where none belongs");
+    if (level_ != 2 || in_array_ || field_ != "dtype")
+      fail(subject() + " has a text where none belongs");
     dtype_ = dtype_from_name(value);
     if (!dtype_)
       fail(subject() + " has dtype '" + shown(value) + "', which slmtune does not read",
@@ -92,7 +95,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
  private:
   [[noreturn]] void fail(const std::string& what, const std::string& help = "") const {
-    throw FileFormatError("F010", where_, what, help.empty() ? "fetch or convert the file again" : help);
+    throw FileFormatError("F010", where_, what,
+                          help.empty() ? "fetch or convert the file again" : help);
   }
 
   std::string subject() const {
@@ -141,7 +145,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 }  // namespace
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, const std::string& where) {
-  // The parser takes a NUL byte for the end and would ignore what follows; the reference refuses it too.
+  // The parser takes a NUL byte for the end and would ignore what follows; the reference refuses it
+  // too.
   if (json.empty() || json.front() != '{' || json.find('\0') != std::string_view::npos)
     throw FileFormatError("F010", where, "the header is no JSON object",
                           "check that this is a safetensors file");

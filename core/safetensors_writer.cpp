@@ -23,9 +23,9 @@ std::string header_text(const std::vector<TensorSource>& tensors,
   for (const TensorSource& tensor : tensors) {
     SLMTUNE_ASSERT(names.insert(tensor.name).second, "two tensors of one name");
     uint64_t end = position + tensor_bytes(tensor);
-    text += "," + Json(tensor.name).dump() + ":{\"dtype\":\"" + std::string(dtype_name(tensor.dtype)) +
-            "\",\"shape\":" + Json(tensor.shape).dump() + ",\"data_offsets\":[" +
-            std::to_string(position) + "," + std::to_string(end) + "]}";
+    text += "," + Json(tensor.name).dump() + ":{\"dtype\":\"" +
+            std::string(dtype_name(tensor.dtype)) + "\",\"shape\":" + Json(tensor.shape).dump() +
+            ",\"data_offsets\":[" + std::to_string(position) + "," + std::to_string(end) + "]}";
     position = end;
   }
   text += "}";

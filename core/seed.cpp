@@ -25,7 +25,9 @@ uint64_t SplitMix64::next() {
   return z ^ (z >> 31);
 }
 
-double SplitMix64::uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
+double SplitMix64::uniform() {
+  return static_cast<double>(next() >> 11) * 0x1p-53;
+}
 
 uint64_t SplitMix64::below(uint64_t bound) {
   // The lowest 2^64 mod bound values would make the first remainders likelier.

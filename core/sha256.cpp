@@ -15,7 +15,7 @@ namespace {
 
 std::string digest(std::span<const std::byte> bytes) {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
-                                                                 EVP_MD_CTX_free);
+                                                                  EVP_MD_CTX_free);
   std::array<unsigned char, EVP_MAX_MD_SIZE> result;
   unsigned length = 0;
   bool done = context && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1 &&
@@ -27,7 +27,9 @@ std::string digest(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-std::string sha256(std::string_view bytes) { return digest(std::as_bytes(std::span(bytes))); }
+std::string sha256(std::string_view bytes) {
+  return digest(std::as_bytes(std::span(bytes)));
+}
 
 std::string sha256_file(const std::filesystem::path& path) {
   MappedFile file(path);

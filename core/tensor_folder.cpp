@@ -18,7 +18,8 @@ using WeightMap = std::map<std::string, std::string>;  // tensor -> shard
 // A shard's name comes from a file somebody else wrote: it must not lead out of the folder.
 bool is_plain_file_name(const std::string& name) {
   return name.size() > 12 && name.ends_with(".safetensors") && name[0] != '.' &&
-         std::none_of(name.begin(), name.end(), [](unsigned char c) { return c == '/' || c == '\\' || c < 0x20; });
+         std::none_of(name.begin(), name.end(),
+                      [](unsigned char c) { return c == '/' || c == '\\' || c < 0x20; });
 }
 
 WeightMap read_index(const fs::path& path) {
@@ -30,8 +31,8 @@ WeightMap read_index(const fs::path& path) {
   WeightMap result;
   for (const auto& [tensor, file] : map->items()) {
     if (!file.is_string() || !is_plain_file_name(file.get<std::string>()))
-      throw FileFormatError("F014", where, "the shard of tensor '" + shown(tensor) + "' is no plain file name",
-                            help);
+      throw FileFormatError(
+          "F014", where, "the shard of tensor '" + shown(tensor) + "' is no plain file name", help);
     result[tensor] = file.get<std::string>();
   }
   return result;
@@ -43,8 +44,8 @@ void check_shard(const SafetensorsFile& shard, const WeightMap& index, const std
     auto found = index.find(name);
     if (found == index.end() || found->second != shard.path().filename())
       throw FileFormatError("F014", where,
-                            "shard '" + shard.path().filename().string() + "' holds tensor '" + shown(name) +
-                                "', which the index puts elsewhere",
+                            "shard '" + shard.path().filename().string() + "' holds tensor '" +
+                                shown(name) + "', which the index puts elsewhere",
                             "fetch the index and all shards of one revision");
   }
 }
@@ -58,7 +59,8 @@ bool ends_like_pickle(const fs::path& path) {
   std::error_code unreadable;
   for (const auto& entry : fs::directory_iterator(folder, unreadable))
     if (ends_like_pickle(entry.path()))
-      throw FileFormatError("F015", entry.path().string(), "pickled weights are not read, they can run code",
+      throw FileFormatError("F015", entry.path().string(),
+                            "pickled weights are not read, they can run code",
                             "save the model with safe_serialization=True in transformers");
   throw UserError("N001", folder.string(), "no 'model.safetensors' in this folder",
                   "name the folder that holds config.json and the weights");
@@ -92,7 +94,8 @@ TensorFolder TensorFolder::open(const fs::path& folder) {
   }
   for (const auto& [tensor, file] : index)
     if (!result.contains(tensor))
-      throw FileFormatError("F014", where, "tensor '" + shown(tensor) + "' is missing in shard '" + file + "'",
+      throw FileFormatError("F014", where,
+                            "tensor '" + shown(tensor) + "' is missing in shard '" + file + "'",
                             "fetch the index and all shards of one revision");
   return result;
 }

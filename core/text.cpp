@@ -30,7 +30,8 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return above[b.size()];
 }
 
-// Length of the well-formed UTF-8 sequence at the start of `text`; 0 when there is none (Unicode table 3-7).
+// Length of the well-formed UTF-8 sequence at the start of `text`; 0 when there is none (Unicode
+// table 3-7).
 size_t utf8_sequence(std::string_view text) {
   auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   auto follows = [&](size_t i, unsigned low, unsigned high) {
@@ -75,7 +76,8 @@ std::string quoted_list(std::span<const std::string> names) {
 }
 
 std::string human_bytes(unsigned long long bytes) {
-  static constexpr std::array<const char*, 7> kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  static constexpr std::array<const char*, 7> kUnits = {"B",   "KiB", "MiB", "GiB",
+                                                        "TiB", "PiB", "EiB"};
   if (bytes < 1024) return fmt::format("{} B", bytes);
   double value = static_cast<double>(bytes);
   size_t unit = 0;

@@ -2,6 +2,8 @@
 
 namespace slmtune {
 
-std::string_view version() { return SLMTUNE_VERSION; }
+std::string_view version() {
+  return SLMTUNE_VERSION;
+}
 
 }  // namespace slmtune

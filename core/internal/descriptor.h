@@ -25,7 +25,8 @@ class Descriptor {
 // N001 missing, W003 no permission, W001 otherwise. `flags` are added to O_RDONLY | O_CLOEXEC.
 Descriptor open_for_reading(const std::filesystem::path& path, int flags = 0);
 
-// Writes all of `bytes`; retries EINTR and short writes. W001, W002 (with the free and needed bytes).
+// Writes all of `bytes`; retries EINTR and short writes. W001, W002 (with the free and needed
+// bytes).
 void write_fully(int descriptor, std::span<const std::byte> bytes, const std::string& path);
 
 // Reads at most `bytes.size()` bytes, fewer only at the end of the file. W001, F005 for a folder.

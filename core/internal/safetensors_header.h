@@ -1,5 +1,6 @@
-// The JSON header of a safetensors file, parsed without building a document: every duplicate, wrong type and extra level
-// is seen as it comes by, and a hostile header costs no more memory than its own bytes.
+// The JSON header of a safetensors file, parsed without building a document: every duplicate, wrong
+// type and extra level is seen as it comes by, and a hostile header costs no more memory than its
+// own bytes.
 #pragma once
 #include <cstdint>
 #include <map>

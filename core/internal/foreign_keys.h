@@ -1,0 +1,17 @@
+// The words that other fine-tuning tools use for our recipe keys, so that a recipe written from
+// habit gets an answer.
+#pragma once
+#include <string_view>
+
+namespace slmtune {
+
+struct ForeignKey {
+  std::string_view foreign;  // last part of the key, as the other tool writes it
+  std::string_view ours;     // dotted recipe key
+  std::string_view note;     // where the meaning differs; may be empty
+};
+
+// nullptr when no tool we know uses that word.
+const ForeignKey* find_foreign_key(std::string_view key);
+
+}  // namespace slmtune

@@ -1,0 +1,257 @@
+#include "core/internal/yaml_tree.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/mark.h>
+#include <yaml-cpp/parser.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "core/text.h"
+
+namespace slmtune {
+namespace {
+
+using Node = YamlReader::Node;
+using State = YamlReader::State;
+
+constexpr size_t kDepthLimit = 32, kNodeLimit = 100'000, kExcerptColumns = 100;
+constexpr const char* kSyntaxHelp = "see 'slmtune explain R002' for the usual causes";
+
+// Builds nodes from events. Aliases copy what their anchor named, and copies count towards the
+// limit.
+class TreeBuilder : public YAML::EventHandler {
+ public:
+  TreeBuilder(State& state, std::string origin) : state_(state), origin_(std::move(origin)) {}
+
+  std::shared_ptr<Node> root() const { return root_; }
+
+  [[noreturn]] void fail(const YAML::Mark& mark, const std::string& what,
+                         const std::string& help = kSyntaxHelp) const {
+    YamlPlace place = place_of(mark);
+    throw UserError({{"R002", state_.where(place), what, help, state_.excerpt(place)}});
+  }
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (root_) fail(mark, "more than one document in the file", "keep one document per file");
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    if (wants_key()) fail(mark, "a key is missing before ':'");
+    finish(start(mark, Node::Kind::kNull), anchor);
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    if (wants_key()) fail(mark, "an alias cannot be a key");
+    auto found = anchors_.find(anchor);
+    if (found == anchors_.end()) fail(mark, "an alias stands inside its own anchor");
+    finish(copy(*found->second, mark, open_.size()), 0);
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    check_tag(mark, tag);
+    if (wants_key()) return take_key(mark, value);
+    auto node = start(mark, Node::Kind::kScalar);
+    node->scalar = value;
+    node->is_plain = tag == "?";
+    finish(node, anchor);
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    begin(mark, tag, anchor, Node::Kind::kList);
+  }
+  void OnSequenceEnd() override { end(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    begin(mark, tag, anchor, Node::Kind::kMapping);
+  }
+  void OnMapEnd() override { end(); }
+
+ private:
+  struct Open {
+    std::shared_ptr<Node> node;
+    YAML::anchor_t anchor;
+    bool has_key = false, is_duplicate = false;
+    std::string key;
+    YamlPlace key_place;
+  };
+
+  YamlPlace place_of(const YAML::Mark& mark) const {
+    if (!origin_.empty()) return {0, 0, origin_};
+    if (mark.is_null()) return {};
+    return {static_cast<size_t>(mark.line) + 1, static_cast<size_t>(mark.column) + 1, {}};
+  }
+
+  bool wants_key() const {
+    return !open_.empty() && open_.back().node->kind == Node::Kind::kMapping &&
+           !open_.back().has_key;
+  }
+
+  void check_tag(const YAML::Mark& mark, const std::string& tag) const {
+    if (!tag.empty() && tag != "?" && tag != "!")
+      fail(mark, "the tag '" + shown(tag) + "' is not supported", "remove the tag");
+  }
+
+  std::shared_ptr<Node> start(const YAML::Mark& mark, Node::Kind kind) {
+    if (++count_ > kNodeLimit) fail(mark, fmt::format("more than {} values", kNodeLimit));
+    auto node = std::make_shared<Node>();
+    node->kind = kind;
+    node->place = node->key_place = place_of(mark);
+    return node;
+  }
+
+  void begin(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+             Node::Kind kind) {
+    check_tag(mark, tag);
+    if (wants_key()) fail(mark, "a key must be plain text");
+    if (open_.size() >= kDepthLimit)
+      fail(mark, fmt::format("nested deeper than {} levels", kDepthLimit));
+    open_.push_back({start(mark, kind), anchor, false, false, {}, {}});
+  }
+
+  void end() {
+    Open done = std::move(open_.back());
+    open_.pop_back();
+    finish(done.node, done.anchor);
+  }
+
+  void take_key(const YAML::Mark& mark, const std::string& key) {
+    Open& open = open_.back();
+    open.key = key;
+    open.key_place = place_of(mark);
+    open.has_key = true;
+    const Node::Entry* first = open.node->find(key);
+    open.is_duplicate = first != nullptr;
+    if (first)
+      state_.add("R013", open.key_place, "duplicate key '" + shown(key) + "'",
+                 first->place.line ? fmt::format("the first one is in line {}; keep one of them",
+                                                 first->place.line)
+                                   : "keep one of them");
+  }
+
+  // Puts a complete node where it belongs.
+  void finish(const std::shared_ptr<Node>& node, YAML::anchor_t anchor) {
+    if (anchor) anchors_[anchor] = node;
+    if (open_.empty()) {
+      root_ = node;
+      return;
+    }
+    Open& parent = open_.back();
+    if (parent.node->kind == Node::Kind::kList) {
+      parent.node->items.push_back(node);
+      return;
+    }
+    parent.has_key = false;
+    node->key_place = parent.key_place;
+    if (!parent.is_duplicate) parent.node->entries.push_back({parent.key, parent.key_place, node});
+  }
+
+  // `depth` is that of the place the copy goes to.
+  std::shared_ptr<Node> copy(const Node& source, const YAML::Mark& mark, size_t depth) {
+    if (depth > kDepthLimit) fail(mark, fmt::format("nested deeper than {} levels", kDepthLimit));
+    auto node = start(mark, source.kind);
+    node->scalar = source.scalar;
+    node->is_plain = source.is_plain;
+    node->place = source.place;
+    node->key_place = source.key_place;
+    for (const Node::Entry& entry : source.entries)
+      node->entries.push_back({entry.key, entry.place, copy(*entry.value, mark, depth + 1)});
+    for (const auto& item : source.items) node->items.push_back(copy(*item, mark, depth + 1));
+    return node;
+  }
+
+  State& state_;
+  std::string origin_;
+  std::shared_ptr<Node> root_;
+  std::vector<Open> open_;
+  std::map<YAML::anchor_t, std::shared_ptr<Node>> anchors_;
+  size_t count_ = 0;
+};
+
+[[noreturn]] void refuse_byte(const State& state, const std::string& origin, size_t line,
+                              size_t column, const std::string& what, const std::string& help) {
+  YamlPlace place = origin.empty() ? YamlPlace{line, column, {}} : YamlPlace{0, 0, origin};
+  throw UserError({{"R002", state.where(place), what, help, state.excerpt(place)}});
+}
+
+// yaml-cpp reads bytes that are no UTF-8 as something else, and takes control characters for its
+// own marks.
+void check_bytes(const std::string& text, const State& state, const std::string& origin) {
+  size_t line = 0;
+  std::istringstream stream(text);
+  for (std::string content; std::getline(stream, content);) {
+    ++line;
+    if (!is_utf8(content))
+      refuse_byte(state, origin, line, 1, "this line is not UTF-8", "save the file as UTF-8");
+    for (size_t i = 0; i < content.size(); ++i) {
+      unsigned char byte = static_cast<unsigned char>(content[i]);
+      bool allowed = byte == '\t' || (byte == '\r' && i + 1 == content.size());
+      if ((byte < 0x20 && !allowed) || byte == 0x7f)
+        refuse_byte(state, origin, line, i + 1, "a control character", "remove it");
+    }
+    size_t first = content.find_first_not_of(" \t\r");
+    size_t tab = content.find('\t');
+    if (first != std::string::npos && tab < first && content[first] != '#')
+      refuse_byte(state, origin, line, tab + 1, "a tab in the indentation", "indent with spaces");
+  }
+}
+
+}  // namespace
+
+const Node::Entry* Node::find(const std::string& key) const {
+  for (const Entry& entry : entries)
+    if (entry.key == key) return &entry;
+  return nullptr;
+}
+
+std::string State::where(const YamlPlace& place) const {
+  if (!place.origin.empty()) return place.origin;
+  return place.line == 0 ? name : fmt::format("{}:{}:{}", name, place.line, place.column);
+}
+
+std::string State::excerpt(const YamlPlace& place) const {
+  if (!place.origin.empty() || place.line == 0 || place.line > lines.size()) return "";
+  std::string line = lines[place.line - 1];
+  std::replace(line.begin(), line.end(), '\t', ' ');
+  size_t column = std::min(place.column - 1, line.size());
+  if (column + 20 > kExcerptColumns) return "";  // a caret far to the right helps nobody
+  size_t width = 0;                              // letters, not bytes, before the caret
+  for (size_t i = 0; i < column; ++i) width += (static_cast<unsigned char>(line[i]) & 0xc0) != 0x80;
+  return fmt::format("{:>5} | {}\n      | {}^", place.line, shown(line, kExcerptColumns),
+                     std::string(width, ' '));
+}
+
+void State::add(const std::string& code, const YamlPlace& place, const std::string& what,
+                const std::string& help) {
+  mistakes.push_back({place, {code, where(place), what, help, excerpt(place)}});
+}
+
+std::shared_ptr<Node> parse_yaml(const std::string& text, State& state, const std::string& origin) {
+  check_bytes(text, state, origin);
+  TreeBuilder builder(state, origin);
+  try {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(builder)) {
+    }
+  } catch (const YAML::ParserException& error) {
+    builder.fail(error.mark, "not valid YAML: " + error.msg);
+  } catch (const YAML::Exception& error) {
+    builder.fail(YAML::Mark::null_mark(), "not valid YAML: " + error.msg);
+  }
+  return builder.root() ? builder.root() : std::make_shared<Node>();
+}
+
+void set_yaml_paths(Node& node, const std::string& path) {
+  node.path = path;
+  for (Node::Entry& entry : node.entries) set_yaml_paths(*entry.value, node.path_of(entry.key));
+  for (size_t i = 0; i < node.items.size(); ++i)
+    set_yaml_paths(*node.items[i], fmt::format("{}[{}]", path, i));
+}
+
+}  // namespace slmtune
