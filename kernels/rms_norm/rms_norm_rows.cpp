@@ -1,0 +1,53 @@
+#include "kernels/rms_norm/rms_norm_rows.h"
+
+#include <cmath>
+
+// One body, three instruction sets; the loader picks at start. Sanitizers run before the loader's choice is safe.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define SLMTUNE_VECTOR_VARIANTS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define SLMTUNE_VECTOR_VARIANTS
+#endif
+
+namespace slmtune::kernels {
+
+SLMTUNE_VECTOR_VARIANTS
+void rms_norm_rows(const float* x, const float* weight, float* y, float* scale, int64_t rows, int64_t columns,
+                   double eps) {
+  for (int64_t r = 0; r < rows; ++r, x += columns, y += columns) {
+    float sum = 0.0f;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t c = 0; c < columns; ++c) sum += x[c] * x[c];
+    const float mean = sum / static_cast<float>(columns);
+    const float factor = static_cast<float>(1.0 / std::sqrt(static_cast<double>(mean) + eps));
+    scale[r] = factor;
+#pragma omp simd
+    for (int64_t c = 0; c < columns; ++c) y[c] = x[c] * factor * weight[c];
+  }
+}
+
+SLMTUNE_VECTOR_VARIANTS
+void rms_norm_rows_backward(const float* grad_y, const float* x, const float* weight, const float* scale, float* grad_x,
+                            int64_t rows, int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r, x += columns, grad_y += columns, grad_x += columns) {
+    const float factor = scale[r];
+    float dot = 0.0f;
+#pragma omp simd reduction(+ : dot)
+    for (int64_t c = 0; c < columns; ++c) dot += grad_y[c] * weight[c] * x[c];
+    const float shared = dot * factor * factor / static_cast<float>(columns);
+#pragma omp simd
+    for (int64_t c = 0; c < columns; ++c) grad_x[c] = factor * (grad_y[c] * weight[c] - x[c] * shared);
+  }
+}
+
+SLMTUNE_VECTOR_VARIANTS
+void rms_norm_rows_weight_gradient(const float* grad_y, const float* x, const float* scale, float* grad_weight,
+                                   int64_t rows, int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r, x += columns, grad_y += columns) {
+    const float factor = scale[r];
+#pragma omp simd
+    for (int64_t c = 0; c < columns; ++c) grad_weight[c] += grad_y[c] * x[c] * factor;
+  }
+}
+
+}  // namespace slmtune::kernels
