@@ -1,5 +1,9 @@
 // Hand-over formats: a Hugging Face folder, a GGUF file with tokenizer and chat template, a Modelfile for Ollama.
+//
+//   ModelParts parts{config, lora::merged_tensors(*model, base), "models/tiny", "faq"};
+//   GgufReport report = write_gguf_model(parts, tokenizer, "q8_0", "exports/0042/faq-q8_0.gguf");
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -11,7 +15,8 @@
 
 namespace slmtune::exporting {
 
-// What is exported: final tensors (merged or plain) and the folder with config.json and tokenizer files.
+// What is exported: final tensors (merged or plain) and the folder with config.json and tokenizer files. `fill` of each
+// tensor is called twice for GGUF: once to write it, once to check the written file.
 struct ModelParts {
   models::ModelConfig config;
   std::vector<TensorSource> tensors;     // Hugging Face names, stored dtypes
@@ -20,7 +25,8 @@ struct ModelParts {
 };
 
 // Folder that transformers loads: weights in shards of at most `shard_bytes` with an index when there are several, config,
-// tokenizer files. Built beside `to` and renamed: `to` is complete or absent. W004 when `to` exists and is not empty.
+// tokenizer files. Built beside `to` and renamed: `to` is complete or absent. W004 when `to` exists and is not empty;
+// W002 disk full (checked before).
 void write_hf_folder(const ModelParts& parts, const std::filesystem::path& to, uint64_t shard_bytes = 5ull << 30);
 
 struct GgufReport {
@@ -28,14 +34,18 @@ struct GgufReport {
   uint64_t bytes = 0;
   int64_t tensors = 0;
   double worst_error = 0.0;  // largest |stored − source| / max|source| over tensors, from re-reading the file
+  std::vector<std::string> stored_as_f16;  // matrices whose rows do not divide into the encoding's blocks
 };
 
-// Writes, re-opens with our own reader and compares every tensor within the encoding's bound (F095 when it differs).
-// R070 unknown encoding; F094 a family or tokenizer that GGUF cannot hold; W002 disk full (checked before).
+// Writes, re-opens with our own reader and compares every tensor within the encoding's bound (F095 when it differs); only
+// then is the file at `to`, whose folder is made when absent. Holds one source tensor in memory at a time.
+// R070 unknown encoding; F094 a family or tokenizer that GGUF cannot hold; F096 a value that the encoding cannot hold;
+// F013 a tensor is missing; W002 disk full (checked before).
 GgufReport write_gguf_model(const ModelParts& parts, const data::Tokenizer& tokenizer, const std::string& encoding,
                             const std::filesystem::path& to);
 
-// Text of an Ollama Modelfile for `gguf_name` (relative) with the template and its stop texts.
+// Text of an Ollama Modelfile for `gguf_name` (relative) with the template and its stop texts. Without `chat` Ollama takes
+// the template of the GGUF.
 std::string modelfile(const std::string& gguf_name, const data::ChatTemplate* chat, int64_t context);
 
 }  // namespace slmtune::exporting

@@ -1,0 +1,163 @@
+#include <algorithm>
+#include <cmath>
+#include <system_error>
+
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "export/disk_space.h"
+#include "export/encodings/encoding.h"
+#include "export/export.h"
+#include "export/gguf/gguf.h"
+#include "export/gguf/gguf_metadata.h"
+#include "export/gguf/gguf_tensors.h"
+#include "models/families/family.h"
+
+namespace slmtune::exporting {
+namespace {
+
+namespace fs = std::filesystem;
+
+const Encoding& encoding_or_throw(const std::string& name) {
+  if (const Encoding* encoding = find_encoding(name)) return *encoding;
+  std::vector<std::string> names;
+  for (const Encoding& encoding : encodings()) names.emplace_back(encoding.name);
+  throw UserError("R070", "", "unknown encoding '" + shown(name) + "'", "use " + quoted_list(names));
+}
+
+const models::Family& family_or_throw(const ModelParts& parts) {
+  if (const models::Family* family = models::find_family(parts.config.architecture)) return *family;
+  throw FileFormatError("F094", parts.folder.string(),
+                        "architecture '" + shown(parts.config.architecture) + "' cannot be written to GGUF",
+                        "export a Hugging Face folder instead");
+}
+
+// Rows of the embedding; an untied head must have as many.
+int64_t vocabulary_rows(const ModelParts& parts, const std::vector<PlannedTensor>& plan) {
+  int64_t embedding = 0, head = 0;
+  for (const PlannedTensor& planned : plan) {
+    if (planned.name == "token_embd.weight") embedding = planned.source.shape.front();
+    if (planned.name == "output.weight") head = planned.source.shape.front();
+  }
+  if (head != 0 && head != embedding)
+    throw FileFormatError("F094", parts.folder.string(),
+                          "the embedding has " + std::to_string(embedding) + " rows but the head has " +
+                              std::to_string(head),
+                          "GGUF needs the same number of rows in both");
+  return embedding;
+}
+
+GgufTensorSource encoded(const PlannedTensor& planned) {
+  return {table_entry(planned), [&planned](const auto& write) {
+            const Encoding& encoding = *planned.encoding;
+            std::vector<std::byte> bytes;
+            for_each_run(planned, [&](int64_t, std::span<const float> values) {
+              bytes.resize(values.size() / static_cast<size_t>(encoding.block) * static_cast<size_t>(encoding.block_bytes));
+              encoding.encode(values, bytes);
+              write(bytes);
+            });
+          }};
+}
+
+[[noreturn]] void fail_check(const fs::path& path, const std::string& name, const std::string& what) {
+  throw FileFormatError("F095", path.string(), "tensor '" + name + "' " + what,
+                        "the disk or the memory may be faulty; export again");
+}
+
+// Largest difference between source and file, relative to the largest source value.
+double compare(const PlannedTensor& planned, const GgufFile& file, const fs::path& path) {
+  const Encoding& encoding = *planned.encoding;
+  const auto stored = file.data(planned.name);
+  const size_t block = static_cast<size_t>(encoding.block), block_bytes = static_cast<size_t>(encoding.block_bytes);
+  double worst = 0.0, largest = 0.0;
+  std::vector<float> decoded;
+  for_each_run(planned, [&](int64_t first, std::span<const float> values) {
+    decoded.resize(values.size());
+    encoding.decode(stored.subspan(static_cast<size_t>(first) / block * block_bytes, values.size() / block * block_bytes),
+                    decoded);
+    for (size_t start = 0; start < values.size(); start += block) {
+      double magnitude = 0.0, difference = 0.0;
+      for (size_t i = start; i < start + block; ++i) {
+        magnitude = std::max(magnitude, std::fabs(double{values[i]}));
+        const double error = std::fabs(double{values[i]} - double{decoded[i]});
+        difference = error <= difference ? difference : error;  // NaN becomes the difference
+      }
+      if (!(difference <= encoding.error_bound(magnitude)))
+        fail_check(path, planned.name, "differs from its source by more than the encoding's rounding");
+      worst = std::max(worst, difference);
+      largest = std::max(largest, magnitude);
+    }
+  });
+  return largest > 0.0 ? worst / largest : worst;
+}
+
+double verify(const std::vector<PlannedTensor>& plan, const fs::path& path) {
+  const GgufFile file = GgufFile::open(path);
+  if (file.tensors().size() != plan.size())
+    throw FileFormatError("F095", path.string(), "the written file has another number of tensors", "export again");
+  double worst = 0.0;
+  for (size_t i = 0; i < plan.size(); ++i) {
+    const GgufTensor expected = table_entry(plan[i]), &found = file.tensors()[i];
+    if (found.name != expected.name || found.shape != expected.shape || found.type != expected.type)
+      fail_check(path, expected.name, "has another shape or type in the written file");
+    worst = std::max(worst, compare(plan[i], file, path));
+  }
+  return worst;
+}
+
+// The file under a hidden name until it is checked; removed when something fails.
+class UnverifiedFile {
+ public:
+  explicit UnverifiedFile(const fs::path& to)
+      : to_(to), path_(folder_of(to) / ("." + to.filename().string() + ".unverified")) {}
+  ~UnverifiedFile() {
+    std::error_code ignored;
+    fs::remove(path_, ignored);
+  }
+  UnverifiedFile(const UnverifiedFile&) = delete;
+  UnverifiedFile& operator=(const UnverifiedFile&) = delete;
+  const fs::path& path() const { return path_; }
+
+  void publish() {
+    std::error_code failure;
+    fs::rename(path_, to_, failure);
+    if (failure) throw_io_error(to_.string(), "cannot put the finished file in place", failure.value());
+    sync_folder(folder_of(to_));
+  }
+
+ private:
+  fs::path to_, path_;
+};
+
+}  // namespace
+
+GgufReport write_gguf_model(const ModelParts& parts, const data::Tokenizer& tokenizer, const std::string& encoding_name,
+                            const fs::path& to) {
+  const Encoding& encoding = encoding_or_throw(encoding_name);
+  const models::GgufFacts& facts = family_or_throw(parts).gguf;
+  const std::vector<PlannedTensor> plan = plan_tensors(parts, facts, encoding);
+  const int64_t rows = vocabulary_rows(parts, plan);
+  GgufMetadata metadata = model_metadata(parts, facts, encoding, rows);
+  for (auto& entry : tokenizer_metadata(parts, tokenizer, rows)) metadata.push_back(std::move(entry));
+
+  GgufReport report;
+  std::vector<GgufTensorSource> tensors;
+  for (const PlannedTensor& planned : plan) {
+    tensors.push_back(encoded(planned));
+    if (planned.fell_back) report.stored_as_f16.push_back(planned.name);
+  }
+  if (fs::is_directory(to))
+    throw IoError("W004", to.string(), "cannot create: this is a folder", "name a file in it");
+  report.bytes = gguf_file_bytes(metadata, tensors);
+  make_folder(folder_of(to));
+  check_free_space(folder_of(to), report.bytes);
+  UnverifiedFile file(to);
+  write_gguf(file.path(), metadata, tensors);
+  report.worst_error = verify(plan, file.path());
+  file.publish();
+  report.path = to;
+  report.tensors = static_cast<int64_t>(plan.size());
+  return report;
+}
+
+}  // namespace slmtune::exporting
