@@ -69,6 +69,33 @@ constexpr ErrorRow kRows[] = {
      "opened, so slmtune never reads them. Convert them once in Python: load the model with "
      "transformers and call "
      "save_pretrained(folder, safe_serialization=True)."},
+    {"F090", kBadData, "not a GGUF file",
+     "The file does not start with the GGUF mark, or it has another version than 3 or the other byte order. Only "
+     "little-endian GGUF of version 3 is read, which every converter has written since the end of 2023. Usually the "
+     "path names another kind of file, or a Git LFS pointer was saved under its name."},
+    {"F091", kBadData, "GGUF metadata malformed",
+     "A key or value in the head of a GGUF file breaks the format: a key that stands twice, an unknown type, a boolean "
+     "that is neither 0 nor 1, a text too long or an alignment that is no power of two. Nothing of such a file is used. "
+     "Export or download it again."},
+    {"F092", kBadData, "GGUF tensor table malformed",
+     "The tensor table of a GGUF file breaks the format: a name that stands twice or is too long, an unknown type, a "
+     "shape that does not divide into blocks, or offsets with a gap, an overlap or bytes after the end. Export or "
+     "download the file again."},
+    {"F093", kBadData, "GGUF file truncated",
+     "The file ends before what its head promises. Almost always a download or a copy stopped early, or the disk was "
+     "full when the file was written. Compare the size with the source and fetch it again."},
+    {"F094", kBadData, "model cannot be written as GGUF",
+     "The model has something that a GGUF file cannot say: an architecture or rope scaling that llama.cpp does not know "
+     "under that name, a tensor without a GGUF name, more tokens than embedding rows, two tokens of one text, or no end "
+     "token. Export a Hugging Face folder instead, or use the tokenizer that belongs to the weights."},
+    {"F095", kBadData, "written GGUF differs from its source",
+     "After writing, the file is opened again and every value is compared with its source. A difference larger than the "
+     "encoding's rounding was found, so the file was removed. Disk or memory may be faulty: export again, to another "
+     "disk if it repeats."},
+    {"F096", kBadData, "value does not fit the encoding",
+     "A weight is not a finite number, or it is larger than the chosen encoding can hold (65504 for f16). Writing it "
+     "would give a model that answers with nonsense. Export with encoding bf16 or f32; when the value is not finite, "
+     "the weights are damaged or training diverged."},
 
     // G: device and memory
 
@@ -136,6 +163,9 @@ constexpr ErrorRow kRows[] = {
      "A recipe is a table of 'key: value' lines at its top level, but the file is empty or holds a "
      "list or a single "
      "value. Check that the path names a recipe; the ones in recipes/ show the form."},
+    {"R070", kRecipe, "unknown export encoding",
+     "An encoding says how the numbers of a GGUF file are stored: f32 exactly, f16 and bf16 in two bytes, q8_0 in about "
+     "one byte with one scale for 32 values. The message lists the names that this version writes."},
 
     // S: store
     {"S001", kNoInput, "no such snapshot",
