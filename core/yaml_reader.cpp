@@ -161,6 +161,11 @@ bool YamlReader::is_list(const std::string& key) const {
   return value && value->kind == Kind::kList;
 }
 
+bool YamlReader::is_list_of_sections(const std::string& key) const {
+  const Node* value = peek(*node_, key);
+  return value && value->kind == Kind::kList && !value->items.empty() && value->items[0]->kind == Kind::kMapping;
+}
+
 bool YamlReader::is_text(const std::string& key, const std::string& text) const {
   const Node* value = peek(*node_, key);
   return value && value->kind == Kind::kScalar && value->scalar == text;

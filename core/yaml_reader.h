@@ -41,6 +41,7 @@ class YamlReader {
   bool has(const std::string& key) const;   // present and not null; does not count as asking for it
   bool is_section(const std::string& key) const;
   bool is_list(const std::string& key) const;
+  bool is_list_of_sections(const std::string& key) const;  // a list whose first item is a mapping
   bool is_text(const std::string& key, const std::string& value) const;  // scalar equal to `value`, e.g. "auto"
 
   int64_t integer(const std::string& key, int64_t fallback, IntRange range = {});
