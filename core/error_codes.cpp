@@ -10,6 +10,11 @@ using enum ExitCode;
 // One row per code, sorted by code.
 constexpr ErrorRow kRows[] = {
     // D: data rows
+    {"D030", kBadData, "prompt leaves the model's context",
+     "The prompt and the tokens to be made do not fit into the positions that the model was built for. Beyond them its "
+     "answers are noise. Ask for fewer tokens with --max-tokens, or shorten the prompt."},
+    {"D031", kBadData, "prompt is empty",
+     "Without any token there is nothing to continue. Give a prompt of at least one character, or a system message."},
 
     // F: file formats
     {"F001", kBadData, "file larger than its kind can be",
@@ -69,6 +74,58 @@ constexpr ErrorRow kRows[] = {
      "opened, so slmtune never reads them. Convert them once in Python: load the model with "
      "transformers and call "
      "save_pretrained(folder, safe_serialization=True)."},
+    {"F080", kBadData, "checkpoint does not fit",
+     "A tensor of the checkpoint is missing, or has a shape or type that the model at hand does not have. The checkpoint "
+     "was made with another model, adapter or version. Start a new run with --resume never, or put the recipe back."},
+    {"F081", kBadData, "checkpoint damaged",
+     "A file of the checkpoint is missing, or its size or SHA-256 is not the one that state.json recorded when it was "
+     "saved. 'slmtune train' passes such a checkpoint over and goes on from the one before it. If this happens again, "
+     "check the disk."},
+    {"F050", kBadData, "model architecture not supported",
+     "config.json names an architecture that slmtune does not have. The message lists those it "
+     "has. Many models are one of them under another name; a fine-tune keeps the architecture "
+     "of its base model."},
+    {"F051", kBadData, "model option not supported",
+     "config.json asks for something that the architecture allows but slmtune does not "
+     "compute: another rope scaling, a sliding window, another activation or weights that are "
+     "quantised already. Training with the option ignored would give a wrong model, so it is "
+     "refused. The message names the option, its value and what is supported."},
+    {"F052", kBadData, "model size out of range",
+     "A number in config.json is outside what a decoder language model can have, or two "
+     "numbers do not fit together (for example attention heads and key heads). Nothing is "
+     "allocated by such a number. Fetch config.json again from the place the weights came "
+     "from."},
+    {"F053", kBadData, "tensor of the wrong shape",
+     "Tensors in the weight files have another shape than config.json says. The message shows "
+     "the shape found and the one expected. Usually config.json and weights come from two "
+     "different models or revisions: fetch both together."},
+    {"F054", kBadData, "unexpected tensor",
+     "The weight files hold tensors that this architecture does not have. Leaving them out "
+     "would change the model, so it is refused. Usually config.json belongs to another model, "
+     "or the weights still carry an adapter or a quantisation."},
+    {"F055", kBadData, "tensor type cannot be a weight",
+     "A weight is stored as an integer, boolean or another type that is no floating point "
+     "number, as in checkpoints quantised by other tools. Use the original weights in F32, "
+     "BF16 or F16 and quantise with the recipe key model.quant."},
+    {"F060", kBadData, "adapter_config.json malformed",
+     "The adapter folder has an adapter_config.json in which a member is missing or has a "
+     "value that it cannot have. Save the adapter again with the tool that made it."},
+    {"F061", kBadData, "adapter feature not supported",
+     "The adapter uses something beyond plain LoRA and rsLoRA, such as DoRA, fully trained "
+     "modules or trained biases. The message names it. Merge the adapter into its base model "
+     "with PEFT (merge_and_unload) and use the merged model."},
+    {"F062", kBadData, "adapter does not fit the model",
+     "A tensor of the adapter has another shape than the base model needs, or names a layer "
+     "that the model does not have. Almost always the adapter was trained on another base "
+     "model; its adapter_config.json says which (base_model_name_or_path)."},
+    {"F063", kBadData, "adapter tensors missing or extra",
+     "The tensors in adapter_model.safetensors are not those that adapter_config.json "
+     "announces. Running with part of an adapter would give other answers than the trained "
+     "model, so it is refused. Copy the whole adapter folder again."},
+    {"F070", kBadData, "merged weight beyond float16",
+     "Adding the adapter to a base weight gave a number larger than 65504, the largest that "
+     "float16 holds; it would become infinite. Convert the base model to bfloat16 or float32 "
+     "and merge again."},
     {"F090", kBadData, "not a GGUF file",
      "The file does not start with the GGUF mark, or it has another version than 3 or the other byte order. Only "
      "little-endian GGUF of version 3 is read, which every converter has written since the end of 2023. Usually the "
@@ -98,6 +155,19 @@ constexpr ErrorRow kRows[] = {
      "the weights are damaged or training diverged."},
 
     // G: device and memory
+    {"G001", kUnavailable, "built without CUDA",
+     "A GPU was asked for, but libslmtune_cuda.so is not beside the program or cannot be loaded. The CPU build does not "
+     "have it. Build the preset 'cuda' (CUDA toolkit 13 is needed) and run scripts/setup.sh on the machine with the GPU, "
+     "or use --device cpu."},
+    {"G002", kUnavailable, "no NVIDIA driver",
+     "A GPU was asked for, but the NVIDIA driver is missing or too old for CUDA 13. The command nvidia-smi must work, in "
+     "a container too (start it with --gpus all). Install or update the driver, or use --device cpu."},
+    {"G003", kUnavailable, "no GPU",
+     "The NVIDIA driver works but shows no GPU. Usually CUDA_VISIBLE_DEVICES is empty, or the container was started "
+     "without the GPU. Check with nvidia-smi, or use --device cpu."},
+    {"G004", kUnavailable, "a GPU call failed",
+     "The GPU refused or aborted one of slmtune's kernels; the message names it. Another program may have reset the GPU, "
+     "or its memory is full. Look at nvidia-smi and run again; with --resume auto nothing but the last minutes is lost."},
 
     // L: lock
     {"L001", kTryLater, "store in use",
@@ -117,6 +187,14 @@ constexpr ErrorRow kRows[] = {
      "the first training "
      "run, at the place that the recipe's 'store' key names (by default runs/<name>). Check the "
      "path, or train first."},
+    {"N003", kNoInput, "adapter file missing",
+     "An adapter folder must hold adapter_config.json and adapter_model.safetensors, as PEFT "
+     "and slmtune write them. One of them is not there. Check that the path names the adapter "
+     "itself and not a folder above it."},
+    {"N004", kNoInput, "model folder not found",
+     "The folder that should hold the model does not exist. A model is a Hugging Face folder "
+     "with config.json, model.safetensors (or its shards and index) and tokenizer files. "
+     "Relative paths are taken from the folder you are in."},
 
     // R: recipe
     {"R001", kRecipe, "recipe unreadable",
@@ -163,6 +241,18 @@ constexpr ErrorRow kRows[] = {
      "A recipe is a table of 'key: value' lines at its top level, but the file is empty or holds a "
      "list or a single "
      "value. Check that the path names a recipe; the ones in recipes/ show the form."},
+    {"R050", kRecipe, "unknown weight format",
+     "model.quant names a storage format of frozen weights that this version does not have. The message lists those it "
+     "has; 'none' keeps the weights as they are."},
+    {"R060", kRecipe, "LoRA target matches nothing",
+     "A name or expression in lora.targets fits no linear layer of the model, so it would "
+     "train nothing. The message lists the layers of the first block. Use all-linear, "
+     "attention, mlp, names such as q_proj, or an expression re:... that fits the whole module "
+     "name."},
+    {"R061", kRecipe, "bad regular expression",
+     "The text after re: in lora.targets is not a regular expression (ECMAScript syntax). It "
+     "must fit the whole module name, for example re:.*\\.(q_proj|v_proj). Quote it in YAML "
+     "with single quotes so that backslashes stay as they are."},
     {"R070", kRecipe, "unknown export encoding",
      "An encoding says how the numbers of a GGUF file are stored: f32 exactly, f16 and bf16 in two bytes, q8_0 in about "
      "one byte with one scale for 32 values. The message lists the names that this version writes."},
@@ -202,6 +292,13 @@ constexpr ErrorRow kRows[] = {
      "time."},
 
     // T: training
+    {"T001", kRefused, "training diverged",
+     "The loss or the gradient was infinite or not a number in three steps in a row. Such steps are skipped, so no weight "
+     "was touched by them, and the last checkpoint is kept. Usual causes are a learning rate that is too high, a "
+     "warm-up that is too short, or a broken base model."},
+    {"T010", kRecipe, "the run cannot be continued with these inputs",
+     "A checkpoint continues only with the data, base model and tokenizer it was made with, so that the result equals an "
+     "uninterrupted run. One of them changed. Put it back, or start a new run with --resume never."},
 
     // U: command line
     {"U010", kUsage, "--set has the wrong form",
@@ -209,6 +306,8 @@ constexpr ErrorRow kRows[] = {
      "lora.targets=all-linear. The value is read as YAML, and the key must lead through sections, "
      "or through lists by "
      "position, as in data.train.0.path."},
+    {"U011", kUsage, "option value is not one of the choices",
+     "An option of the command line takes only the words that the message lists. Check the spelling."},
 
     // W: writing and disk
     {"W001", kIo, "reading or writing failed",

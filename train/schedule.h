@@ -5,8 +5,12 @@
 
 namespace slmtune::train {
 
-// step counts from 0; `warmup_steps` of `total_steps` rise from 0 (exclusive at step 0: 1/warmup of the peak is not used,
-// step 0 has factor 0 only when warmup_steps > 0, as transformers does).
-double learning_rate_factor(const std::string& schedule, int64_t step, int64_t warmup_steps, int64_t total_steps);
+// Factor of the peak learning rate for optimiser step `step`, counted from 0. During the warm-up it is
+// step / warmup_steps, so with a warm-up step 0 has factor 0, as in transformers. `schedule`: constant | linear | cosine.
+double learning_rate_factor(const std::string& schedule, int64_t step, int64_t warmup_steps,
+                            int64_t total_steps);
+
+// ceil(share · total_steps), as transformers' warmup_ratio.
+int64_t warmup_steps(double share, int64_t total_steps);
 
 }  // namespace slmtune::train

@@ -1,6 +1,7 @@
 // Supervised fine-tuning: one flat loop, the same for LoRA and full training.
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -15,17 +16,17 @@
 namespace slmtune::train {
 
 struct SftJob {
-  models::CausalLM* model = nullptr;   // adapters attached, or parameters set to require grad
-  const data::Dataset* train = nullptr;
+  models::CausalLM* model = nullptr;     // adapters attached, or parameters set to require grad
+  const data::Dataset* train = nullptr;  // at least one row
   const data::Dataset* valid = nullptr;  // may be null
   TrainConfig config;
   EvalConfig eval;
   bool pack = true;
-  int64_t max_tokens = 2048;
   RunFolder* run = nullptr;
   std::optional<std::filesystem::path> resume_from;  // checkpoint folder
   std::map<std::string, std::string> identity;
-  // Asked between micro-batches; true = save a checkpoint and stop (signals).
+  // Asked between micro-batches; true = save a checkpoint and stop (signals). A step that is stopped in its middle is
+  // discarded, so that it is done as a whole when the run goes on.
   std::function<bool()> should_stop;
 };
 
@@ -34,15 +35,16 @@ struct SftResult {
   int64_t total_steps = 0;
   double first_loss = 0, last_loss = 0;
   std::optional<double> valid_loss;  // at the end
-  double tokens_per_second = 0;
+  double tokens_per_second = 0;      // of this part of the run, validation and checkpoints left out
   std::string ended;                 // "done", "max_minutes", "stopped"
 };
 
-// Optimiser steps that `config` asks for with `rows` training rows.
+// Optimiser steps that `config` asks for with `rows` training rows: an epoch has ceil(rows / batch_rows) steps (its last
+// batch may be smaller), the run ceil(epochs · that), at most max_steps.
 int64_t total_steps(const TrainConfig& config, int64_t rows);
 
 // Trains. Writes log lines, progress, checkpoints (every save_minutes and at the end). T001 after three steps in a row
-// with a loss or gradient that is not finite (exit 3; the last good checkpoint stays).
+// with a loss or gradient that is not finite, or when no step could be used (exit 3; the last checkpoint stays).
 SftResult run_sft(const SftJob& job);
 
 }  // namespace slmtune::train

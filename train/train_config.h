@@ -10,23 +10,22 @@
 namespace slmtune::train {
 
 struct TrainConfig {
-  double epochs = 2.0;                          // fractions allowed
-  std::optional<int64_t> max_steps;             // stops earlier
-  std::optional<int64_t> micro_batch_tokens;    // absent = auto
-  int64_t batch_rows = 16;                      // rows per optimiser step
+  double epochs = 2.0;                        // fractions allowed
+  std::optional<int64_t> max_steps;           // stops earlier
+  std::optional<int64_t> micro_batch_tokens;  // absent = auto
+  int64_t batch_rows = 16;                    // rows per optimiser step
   double learning_rate = 2e-4;
-  std::string schedule = "cosine";              // constant | linear | cosine
-  double warmup = 0.05;                         // share of all steps
+  std::string schedule = "cosine";  // constant | linear | cosine
+  double warmup = 0.05;             // share of all steps
   std::string optimizer = "adamw";
   double weight_decay = 0.0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-  double clip_norm = 1.0;                       // 0 = off
-  std::string recompute = "auto";               // auto | all | none
+  double clip_norm = 1.0;  // 0 = off
   uint64_t seed = 7;
   double save_minutes = 10.0;
-  std::optional<double> max_minutes;
-  int64_t loss_chunk = 1024;                    // label rows per chunk of logits
+  std::optional<double> max_minutes;  // training time over all parts of a resumed run
+  int64_t loss_chunk = 1024;          // label rows per chunk of logits
 
-  static TrainConfig parse(YamlReader section);
+  static TrainConfig parse(YamlReader section);  // mistakes go to the reader
 };
 
 struct EvalConfig {

@@ -1,0 +1,159 @@
+#include "train/checkpoint_folders.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "core/sha256.h"
+
+namespace slmtune::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kStateFormat = 1;
+constexpr const char* kPrefix = "step-";
+constexpr const char* kDamagedHelp =
+    "use an earlier checkpoint; if this happens again, check the disk";
+
+[[noreturn]] void damaged(const fs::path& file, const std::string& what) {
+  throw FileFormatError("F081", file.string(), what, kDamagedHelp);
+}
+
+std::optional<int64_t> step_of(const std::string& name) {
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  int64_t step = 0;
+  const char* end = name.data() + name.size();
+  auto [stop, error] = std::from_chars(name.data() + std::string_view(kPrefix).size(), end, step);
+  if (error != std::errc() || stop != end || step < 0) return std::nullopt;
+  return step;
+}
+
+// Renamed first, so that a removal cut short never leaves a folder that looks like a checkpoint.
+void remove_folder(const fs::path& folder) {
+  fs::path hidden = folder.parent_path() / ("." + folder.filename().string() + ".removed");
+  std::error_code ignored;  // room that cannot be freed does not stop a training run
+  fs::remove_all(hidden, ignored);
+  fs::rename(folder, hidden, ignored);
+  fs::remove_all(hidden, ignored);
+}
+
+OrderedJson optional_json(const std::optional<double>& value) {
+  return value ? OrderedJson(*value) : OrderedJson(nullptr);
+}
+
+std::optional<double> optional_number(const Json& object, const std::string& key,
+                                      const std::string& where) {
+  if (!object.contains(key) || object[key].is_null()) return std::nullopt;
+  return json_number(object, key, where);
+}
+
+const Json& object_member(const Json& object, const std::string& key, const fs::path& file) {
+  if (!object.contains(key) || !object[key].is_object())
+    damaged(file, "'" + key + "' is missing or no object");
+  return object[key];
+}
+
+TrainState parse_state(const Json& json, const fs::path& file) {
+  const std::string where = file.string();
+  TrainState state;
+  state.step = json_integer(json, "step", where);
+  state.rows_seen = json_integer(json, "rows_seen", where);
+  state.tokens_seen = json_integer(json, "tokens_seen", where);
+  state.seconds = json_number(json, "seconds", where);
+  state.first_loss = optional_number(json, "first_loss", where);
+  state.last_loss = optional_number(json, "last_loss", where);
+  state.valid_loss = optional_number(json, "valid_loss", where);
+  state.best_valid_loss = optional_number(json, "best_valid_loss", where);
+  state.valid_step = json_integer(json, "valid_step", where);
+  state.skipped_steps = json_integer(json, "skipped_steps", where);
+  if (state.step < 0 || state.rows_seen < 0 || state.tokens_seen < 0 || !(state.seconds >= 0.0))
+    damaged(file, "a count is negative");
+  const Json& identity = object_member(json, "identity", file);
+  for (const auto& [key, value] : identity.items()) {
+    if (!value.is_string()) damaged(file, "'identity' holds something that is no text");
+    state.identity[key] = value.get<std::string>();
+  }
+  return state;
+}
+
+void verify_files(const fs::path& folder, const Json& files, const fs::path& state_file) {
+  for (const char* name : kCheckpointFiles) {
+    const Json& entry = object_member(files, name, state_file);
+    fs::path file = folder / name;
+    std::error_code missing;
+    uintmax_t bytes = fs::file_size(file, missing);
+    if (missing) damaged(file, "the file is missing from the checkpoint");
+    if (json_integer(entry, "bytes", state_file.string()) != static_cast<int64_t>(bytes))
+      damaged(file, "the file does not have the size it was saved with");
+    if (json_text(entry, "sha256", state_file.string()) != sha256_file(file))
+      damaged(file, "the file changed since it was saved");
+  }
+}
+
+}  // namespace
+
+fs::path checkpoint_path(const fs::path& run, int64_t step) {
+  return run / "checkpoints" / fmt::format("{}{:06}", kPrefix, step);
+}
+
+std::vector<CheckpointFolder> checkpoint_folders(const fs::path& run) {
+  std::vector<CheckpointFolder> folders;
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(run / "checkpoints", missing)) {
+    std::optional<int64_t> step = step_of(entry.path().filename().string());
+    if (step && fs::exists(entry.path() / "state.json")) folders.push_back({*step, entry.path()});
+  }
+  std::sort(folders.begin(), folders.end(),
+            [](const auto& a, const auto& b) { return a.step < b.step; });
+  return folders;
+}
+
+void remove_old_checkpoints(const fs::path& run, int64_t newest_step, int keep) {
+  int kept = 0;
+  std::vector<CheckpointFolder> folders = checkpoint_folders(run);
+  for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) {
+    if (folder->step <= newest_step && kept < keep)
+      ++kept;
+    else
+      remove_folder(folder->path);
+  }
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(run / "checkpoints", ignored))
+    if (entry.path().filename().string().starts_with(std::string(".") + kPrefix))
+      fs::remove_all(entry.path(), ignored);
+}
+
+void write_state(const fs::path& folder, const TrainState& state) {
+  OrderedJson json = {{"format", kStateFormat},
+                      {"step", state.step},
+                      {"rows_seen", state.rows_seen},
+                      {"tokens_seen", state.tokens_seen},
+                      {"seconds", state.seconds},
+                      {"first_loss", optional_json(state.first_loss)},
+                      {"last_loss", optional_json(state.last_loss)},
+                      {"valid_loss", optional_json(state.valid_loss)},
+                      {"best_valid_loss", optional_json(state.best_valid_loss)},
+                      {"valid_step", state.valid_step},
+                      {"skipped_steps", state.skipped_steps},
+                      {"identity", state.identity},
+                      {"files", OrderedJson::object()}};
+  for (const char* name : kCheckpointFiles)
+    json["files"][name] = {{"bytes", fs::file_size(folder / name)},
+                           {"sha256", sha256_file(folder / name)}};
+  write_file(folder / "state.json", json.dump(2) + "\n");
+}
+
+TrainState read_verified_state(const fs::path& folder) {
+  fs::path file = folder / "state.json";
+  Json json = read_json(file);
+  if (!json.is_object() || json_integer(json, "format", file.string()) != kStateFormat)
+    damaged(file, "not the state of a checkpoint that this version can read");
+  verify_files(folder, object_member(json, "files", file), file);
+  return parse_state(json, file);
+}
+
+}  // namespace slmtune::train

@@ -1,0 +1,33 @@
+// The folders below <run>/checkpoints: their names, their state.json, and whether the files are the ones that were saved.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "core/json.h"
+#include "train/checkpoint.h"
+
+namespace slmtune::train {
+
+struct CheckpointFolder {
+  int64_t step = 0;
+  std::filesystem::path path;
+};
+
+inline constexpr const char* kCheckpointFiles[] = {"model.safetensors", "optimizer.safetensors"};
+
+std::filesystem::path checkpoint_path(const std::filesystem::path& run, int64_t step);
+
+// Published checkpoints, oldest first; those without state.json do not count.
+std::vector<CheckpointFolder> checkpoint_folders(const std::filesystem::path& run);
+
+// Leaves the last `keep` up to `newest_step`; also sweeps what interrupted saves left behind.
+void remove_old_checkpoints(const std::filesystem::path& run, int64_t newest_step, int keep);
+
+// Writes state.json with size and SHA-256 of the other files of `folder`.
+void write_state(const std::filesystem::path& folder, const TrainState& state);
+
+// Reads state.json and checks the other files against it. N001, F081.
+TrainState read_verified_state(const std::filesystem::path& folder);
+
+}  // namespace slmtune::train
