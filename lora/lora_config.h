@@ -1,6 +1,7 @@
 // The recipe's `lora:` section.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@ struct LoraConfig {
   double dropout = 0.0;
   // all-linear | attention | mlp | a list of module suffixes (q_proj, v_proj) | one regular expression "re:…"
   std::vector<std::string> targets = {"all-linear"};
+  // Ranks and alphas of single modules, from an adapter made elsewhere (PEFT's rank_pattern); no recipe keys.
+  std::map<std::string, int64_t> rank_pattern;
+  std::map<std::string, double> alpha_pattern;
 
   static LoraConfig parse(YamlReader section);
 };

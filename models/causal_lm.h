@@ -59,7 +59,7 @@ struct LoadOptions {
   std::string quant = "none";
 };
 
-// From a Hugging Face folder. N002 no such folder; F05x config; F013 missing, F053 misshapen, F054 unexpected tensors
+// From a Hugging Face folder. N004 no such folder; F05x config; F013 missing, F053 misshapen, F054 unexpected tensors
 // (all of a kind in one error, with expected and found shapes); F010… files.
 std::unique_ptr<CausalLM> load_model(const std::filesystem::path& folder, const LoadOptions& options);
 

@@ -26,7 +26,7 @@ struct ModelConfig {
   std::vector<int32_t> eos_ids;
   Json json;  // the file itself, written back unchanged by exports
 
-  // N001, F002; F050 architecture not supported (lists those that are); F051 option not supported (named with its value);
+  // N001, F002–F004; F050 architecture not supported (lists those that are); F051 option not supported (named with its value);
   // F052 a number out of range (sizes are bounded before anything is allocated by them).
   static ModelConfig load(const std::filesystem::path& folder);
   static ModelConfig from_json(const Json& json, const std::string& where);

@@ -26,7 +26,7 @@ struct Family {
   std::string_view model_type;
   // Reads family-specific keys into `config` (biases, windows); FileFormatError F051 for what is not supported.
   void (*configure)(ModelConfig& config, const Json& json, const std::string& where);
-  // A model whose parameters are allocated in the options' dtype and not yet filled.
+  // A model whose parameters are placeholders on the meta device (shape and dtype, no memory) until fill_model().
   std::unique_ptr<CausalLM> (*build)(const ModelConfig& config, const LoadOptions& options);
   GgufFacts gguf;
 };

@@ -1,0 +1,10 @@
+// One maker per family file; registry.cpp puts them in the table.
+#pragma once
+#include "models/families/family.h"
+
+namespace slmtune::models {
+
+Family llama_family();
+Family qwen2_family();
+
+}  // namespace slmtune::models

@@ -1,0 +1,17 @@
+#include "models/families/family.h"
+#include "models/families/internal/rows.h"
+
+namespace slmtune::models {
+
+std::span<const Family> families() {
+  static const std::vector<Family> rows = {llama_family(), qwen2_family()};
+  return rows;
+}
+
+const Family* find_family(std::string_view architecture) {
+  for (const Family& family : families())
+    if (family.architecture == architecture) return &family;
+  return nullptr;
+}
+
+}  // namespace slmtune::models

@@ -1,0 +1,13 @@
+#include "models/linear.h"
+
+#include <ATen/ATen.h>
+
+namespace slmtune::models {
+
+at::Tensor Linear::forward(const at::Tensor& x) const {
+  at::Tensor out = weight->matmul(x);
+  if (adapter && use_adapter) out = adapter->apply(x, out, *weight);
+  return bias.defined() ? at::add(out, bias) : out;
+}
+
+}  // namespace slmtune::models

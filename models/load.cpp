@@ -1,0 +1,149 @@
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <cstdint>
+#include <set>
+
+#include "core/error.h"
+#include "models/causal_lm.h"
+#include "models/families/family.h"
+#include "models/internal/fill.h"
+
+namespace slmtune::models {
+namespace {
+
+std::string shape_text(at::IntArrayRef shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i)
+    text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+// "2 tensors are missing: 'a' [3, 4], 'b' [5]"; long lists are cut.
+class Findings {
+ public:
+  void add(const std::string& text) {
+    if (++count_ <= kShown) text_ += (text_.empty() ? "" : ", ") + text;
+  }
+  void report(std::vector<Diagnostic>& out, const std::string& code, const std::string& where,
+              const std::string& verdict, const std::string& help) const {
+    if (count_ == 0) return;
+    const std::string tail =
+        count_ > kShown ? " and " + std::to_string(count_ - kShown) + " more" : "";
+    out.push_back({code, where,
+                   std::to_string(count_) + (count_ == 1 ? " tensor is " : " tensors are ") +
+                       verdict + ": " + text_ + tail,
+                   help,
+                   {}});
+  }
+
+ private:
+  static constexpr int kShown = 6;
+  std::string text_;
+  int count_ = 0;
+};
+
+bool is_weight_dtype(DType dtype) {
+  return dtype == DType::kF16 || dtype == DType::kBF16 || dtype == DType::kF32 ||
+         dtype == DType::kF64;
+}
+
+// Buffers that old checkpoints carry and the model computes itself, and a head that is tied anyway.
+bool is_ignorable(const std::string& name, const ModelConfig& config) {
+  return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attn.bias") ||
+         name.ends_with(".masked_bias") || (config.tied_embeddings && name == "lm_head.weight");
+}
+
+void check_tensors(CausalLM& model, const TensorFolder& files) {
+  Findings missing, misshapen, unexpected, wrong_dtype;
+  std::set<std::string> expected;
+  model.for_each_parameter([&](const std::string& name, at::Tensor& tensor) {
+    expected.insert(name);
+    if (!files.contains(name)) {
+      missing.add("'" + name + "' " + shape_text(tensor.sizes()));
+      return;
+    }
+    const TensorView& view = files.at(name);
+    if (tensor.sizes() != at::IntArrayRef(view.shape))
+      misshapen.add("'" + name + "' is " + shape_text(view.shape) + ", expected " +
+                    shape_text(tensor.sizes()));
+    if (!is_weight_dtype(view.dtype))
+      wrong_dtype.add("'" + name + "' " + std::string(dtype_name(view.dtype)));
+  });
+  for (const auto& [name, view] : files.tensors())
+    if (!expected.contains(name) && !is_ignorable(name, model.config()))
+      unexpected.add("'" + name + "' " + shape_text(view->shape));
+
+  std::vector<Diagnostic> found;
+  const std::string where = files.path().string();
+  missing.report(found, "F013", where, "missing", "is the download complete?");
+  misshapen.report(found, "F053", where, "of another shape than config.json says",
+                   "weights and config.json must come from the same model");
+  wrong_dtype.report(found, "F055", where, "of a type that weights cannot have",
+                     "supported: F32, BF16, F16, F64");
+  unexpected.report(found, "F054", where, "unknown to " + model.config().architecture,
+                    "is config.json that of this model?");
+  if (!found.empty()) throw FileFormatError(std::move(found));
+}
+
+at::ScalarType scalar_type(const TensorView& view) {
+  switch (view.dtype) {
+    case DType::kF16: return at::kHalf;
+    case DType::kBF16: return at::kBFloat16;
+    case DType::kF32: return at::kFloat;
+    case DType::kF64: return at::kDouble;
+    default: break;
+  }
+  throw FileFormatError("F055", "tensor '" + view.name + "'",
+                        "its type " + std::string(dtype_name(view.dtype)) +
+                            " is not one that weights can have",
+                        "supported: F32, BF16, F16, F64");
+}
+
+}  // namespace
+
+at::Tensor borrow_tensor(const TensorView& view) {
+  const at::ScalarType type = scalar_type(view);
+  if (view.elements() == 0) return at::empty(view.shape, type);
+  const auto address = reinterpret_cast<std::uintptr_t>(view.bytes.data());
+  if (address % dtype_bytes(view.dtype) != 0) {  // a hostile or odd file; LibTorch needs aligned data
+    at::Tensor copy = at::empty(view.shape, type);
+    std::memcpy(copy.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
+    return copy;
+  }
+  return at::from_blob(const_cast<std::byte*>(view.bytes.data()), view.shape, type);
+}
+
+void fill_model(
+    CausalLM& model, const std::string& quant,
+    const std::function<at::Tensor(const std::string& name, at::IntArrayRef shape)>& source) {
+  const at::NoGradGuard no_gradients;
+  const auto values = [&](const std::string& name, at::IntArrayRef shape) {
+    return source(name, shape).to(model.device, model.dtype, /*non_blocking=*/false, /*copy=*/true);
+  };
+  const kernels::MakeFrozenWeight make = kernels::quant_format(quant);
+  model.for_each_linear([&](const std::string& name, Linear& linear) {
+    const int64_t shape[] = {linear.weight->out_features(), linear.weight->in_features()};
+    linear.weight = make(values(name + ".weight", shape));
+  });
+  model.for_each_parameter([&](const std::string& name, at::Tensor& tensor) {
+    if (tensor.is_meta()) tensor = values(name, tensor.sizes());
+  });
+}
+
+std::unique_ptr<CausalLM> load_model(const std::filesystem::path& folder,
+                                     const LoadOptions& options) {
+  if (!std::filesystem::is_directory(folder))
+    throw UserError("N004", folder.string(), "there is no such model folder",
+                    "give a Hugging Face folder with config.json and model.safetensors");
+  const ModelConfig config = ModelConfig::load(folder);
+  const TensorFolder files = TensorFolder::open(folder);
+  std::unique_ptr<CausalLM> model = find_family(config.architecture)->build(config, options);
+  check_tensors(*model, files);  // before anything is allocated by the sizes that config.json claims
+  fill_model(*model, options.quant, [&](const std::string& name, at::IntArrayRef) {
+    return borrow_tensor(files.at(name));
+  });
+  return model;
+}
+
+}  // namespace slmtune::models
