@@ -1,0 +1,45 @@
+// manifest.json of a snapshot: where it comes from, and size and SHA-256 of every file, so that a
+// change after publishing is found. The store writes it last; a folder without one is no snapshot.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "core/json.h"
+
+namespace slmtune::store {
+
+struct FileRecord {
+  std::string sha256;
+  uint64_t bytes = 0;
+};
+
+struct Manifest {
+  int64_t number = 0;           // as claimed from the store
+  std::string name;             // the recipe's name
+  std::string created;          // UTC; filled by publish when empty
+  std::string method;           // lora | full
+  std::string parent;           // "" or "STORE#n": the snapshot training went on from
+  std::string base_path;        // model folder, as the recipe names it
+  std::string program_version;  // filled by publish when empty
+  std::map<std::string, std::string>
+      hashes;                               // SHA-256 of base, dataset, recipe, tokenizer, template
+  std::map<std::string, FileRecord> files;  // by path within the folder; filled by publish
+  OrderedJson metrics = OrderedJson::object();  // short summary of the run's results
+};
+
+OrderedJson manifest_to_json(const Manifest& manifest);
+
+// Reads `folder`/manifest.json. S005 when it is damaged or missing.
+Manifest read_manifest(const std::filesystem::path& folder);
+
+// Records of all files below `folder` except manifest.json itself; each is fsynced. InternalError
+// for a link.
+std::map<std::string, FileRecord> record_files(const std::filesystem::path& folder);
+
+// Compares the folder with its manifest, all differences at once: S004 changed or added, S006
+// missing; S005.
+Manifest verify_snapshot(const std::filesystem::path& folder);
+
+}  // namespace slmtune::store
