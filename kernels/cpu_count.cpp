@@ -29,7 +29,8 @@ int cores_in_affinity_mask() {
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
     if (!CPU_ISSET(cpu, &mask)) continue;
     const std::string name = "cpu" + std::to_string(cpu);
-    const std::string siblings = first_line("/sys/devices/system/cpu/" + name + "/topology/thread_siblings_list");
+    const std::string siblings =
+        first_line("/sys/devices/system/cpu/" + name + "/topology/thread_siblings_list");
     cores.insert(siblings.empty() ? name : siblings);
   }
   return std::max<int>(1, static_cast<int>(cores.size()));
@@ -43,14 +44,16 @@ int quota_of_cgroup() {
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
-    const bool v2 = controllers.empty(), v1 = controllers.find("cpu") == 0 && controllers.find("cpuset") != 0;
+    const bool v2 = controllers.empty(),
+               v1 = controllers.find("cpu") == 0 && controllers.find("cpuset") != 0;
     if (!v1 && !v2) continue;
     const fs::path root = v2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu";
-    for (fs::path group = fs::path(line.substr(second + 1)).relative_path();; group = group.parent_path()) {
+    for (fs::path group = fs::path(line.substr(second + 1)).relative_path();;
+         group = group.parent_path()) {
       const fs::path folder = root / group;
-      const int cores =
-          v2 ? quota_cores(first_line(folder / "cpu.max"))
-             : quota_cores(first_line(folder / "cpu.cfs_quota_us") + " " + first_line(folder / "cpu.cfs_period_us"));
+      const int cores = v2 ? quota_cores(first_line(folder / "cpu.max"))
+                           : quota_cores(first_line(folder / "cpu.cfs_quota_us") + " " +
+                                         first_line(folder / "cpu.cfs_period_us"));
       if (cores > 0) least = least == 0 ? cores : std::min(least, cores);
       if (group.empty()) break;
     }

@@ -22,9 +22,11 @@
 namespace slmtune::kernels {
 namespace {
 
-void check_word(const std::string& flag, const std::string& word, const std::vector<std::string>& known) {
+void check_word(const std::string& flag, const std::string& word,
+                const std::vector<std::string>& known) {
   if (std::find(known.begin(), known.end(), word) == known.end())
-    throw UserError("U003", flag, "unknown value '" + shown(word) + "'", "use " + quoted_list(known));
+    throw UserError("U011", flag, "unknown value '" + shown(word) + "'",
+                    "use " + quoted_list(known));
 }
 
 std::optional<at::ScalarType> asked_dtype(const std::string& dtype) {
@@ -33,10 +35,12 @@ std::optional<at::ScalarType> asked_dtype(const std::string& dtype) {
   return std::nullopt;
 }
 
-std::string dtype_word(at::ScalarType dtype) { return dtype == at::kBFloat16 ? "bfloat16" : "float32"; }
+std::string dtype_word(at::ScalarType dtype) {
+  return dtype == at::kBFloat16 ? "bfloat16" : "float32";
+}
 
-// float32 unless asked: on CPUs with AVX512-BF16 but no AMX training in bfloat16 was not faster, and bfloat16 weights
-// lose small updates in full training.
+// float32 unless asked: on CPUs with AVX512-BF16 but no AMX training in bfloat16 was not faster,
+// and bfloat16 weights lose small updates in full training.
 DeviceChoice choose_cpu(const std::string& dtype, const std::string& remark) {
   DeviceChoice choice;
   choice.dtype = asked_dtype(dtype).value_or(at::kFloat);
@@ -52,21 +56,24 @@ DeviceChoice choose_cuda(const std::string& dtype) {
   std::array<char, 256> name{};
   uint64_t memory = 0;
   int capability = 0;
-  check_cuda(module.describe(0, name.data(), name.size(), &memory, &capability), "asking for the GPU's properties");
+  check_cuda(module.describe(0, name.data(), name.size(), &memory, &capability),
+             "asking for the GPU's properties");
   DeviceChoice choice;
   choice.device = at::Device(at::kCUDA, 0);
   choice.dtype = asked_dtype(dtype).value_or(capability >= 80 ? at::kBFloat16 : at::kFloat);
-  choice.line = std::string(name.data()) + ", " + human_bytes(memory) + ", " + dtype_word(choice.dtype);
+  choice.line =
+      std::string(name.data()) + ", " + human_bytes(memory) + ", " + dtype_word(choice.dtype);
   return choice;
 }
 
-// Grows the heap once and asks for huge pages over the new range; untouched pages cost nothing. Allocations come from it
-// because nothing is mapped apart any more.
+// Grows the heap once and asks for huge pages over the new range; untouched pages cost nothing.
+// Allocations come from it because nothing is mapped apart any more.
 void hint_huge_pages() {
   const long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
   if (pages <= 0 || page_bytes <= 0) return;
   constexpr size_t kHugePage = size_t{2} << 20, kMost = size_t{16} << 30;
-  const size_t bytes = std::min(static_cast<size_t>(pages) * static_cast<size_t>(page_bytes) / 2, kMost);
+  const size_t bytes =
+      std::min(static_cast<size_t>(pages) * static_cast<size_t>(page_bytes) / 2, kMost);
   void* range = std::malloc(bytes);
   if (!range) return;
   const auto begin = (reinterpret_cast<uintptr_t>(range) + kHugePage - 1) / kHugePage * kHugePage;

@@ -18,20 +18,24 @@ const CudaModule* opened = nullptr;
 const CudaModule* load(const std::filesystem::path& file) {
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored))
-    throw UnavailableError("G001", "", "this slmtune was built without CUDA: '" + file.string() + "' is missing",
-                           "build the 'cuda' preset (cmake --workflow --preset cuda), or use --device cpu");
+    throw UnavailableError(
+        "G001", "", "this slmtune was built without CUDA: '" + file.string() + "' is missing",
+        "build the 'cuda' preset (cmake --workflow --preset cuda), or use --device cpu");
   // RTLD_GLOBAL: LibTorch's operators register with the dispatcher that the program has loaded.
   void* handle = dlopen(file.c_str(), RTLD_NOW | RTLD_GLOBAL);
   if (!handle) {
     const char* reason = dlerror();
-    throw UnavailableError("G001", file.string(), std::string("the CUDA module cannot be loaded: ") + (reason ? reason : ""),
-                           "run scripts/setup.sh and build the 'cuda' preset again, or use --device cpu");
+    throw UnavailableError(
+        "G001", file.string(),
+        std::string("the CUDA module cannot be loaded: ") + (reason ? reason : ""),
+        "run scripts/setup.sh and build the 'cuda' preset again, or use --device cpu");
   }
   using Entry = const CudaModule* (*)();
   auto entry = reinterpret_cast<Entry>(dlsym(handle, "slmtune_cuda_module"));
   const CudaModule* module = entry ? entry() : nullptr;
   if (!module || module->abi != kCudaModuleAbi)
-    throw UnavailableError("G001", file.string(), "the CUDA module belongs to another build of slmtune",
+    throw UnavailableError("G001", file.string(),
+                           "the CUDA module belongs to another build of slmtune",
                            "build the 'cuda' preset again, so that program and module match");
   return module;
 }
@@ -69,8 +73,9 @@ int cuda_device_count(const CudaModule& module) {
 
 void check_cuda(int error, const std::string& call) {
   if (error == 0) return;
-  throw UnavailableError("G004", "", call + " failed on the GPU: " + opened_cuda_module().error_text(error),
-                         "run again with CUDA_LAUNCH_BLOCKING=1 for the exact place, or use --device cpu");
+  throw UnavailableError(
+      "G004", "", call + " failed on the GPU: " + opened_cuda_module().error_text(error),
+      "run again with CUDA_LAUNCH_BLOCKING=1 for the exact place, or use --device cpu");
 }
 
 }  // namespace slmtune::kernels

@@ -1,5 +1,5 @@
-// Opening libslmtune_cuda.so. Opening also loads LibTorch's CUDA half and registers its operators, so at:: functions
-// work on CUDA tensors afterwards. Nothing here needs the CUDA toolkit.
+// Opening libslmtune_cuda.so. Opening also loads LibTorch's CUDA half and registers its operators,
+// so at:: functions work on CUDA tensors afterwards. Nothing here needs the CUDA toolkit.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -11,8 +11,9 @@ namespace slmtune::kernels {
 // libslmtune_cuda.so beside the running program.
 std::filesystem::path default_cuda_module();
 
-// Opens the module, once per process; later calls return the first one. UnavailableError G001 when there is none (a
-// program built without CUDA), when it cannot be loaded, or when it belongs to another build.
+// Opens the module, once per process; later calls return the first one. UnavailableError G001 when
+// there is none (a program built without CUDA), when it cannot be loaded, or when it belongs to
+// another build.
 const CudaModule& open_cuda_module(const std::filesystem::path& file = default_cuda_module());
 
 // The module that a CUDA tensor at hand proves to be open.

@@ -2,9 +2,12 @@
 
 #include <cmath>
 
-// One body, three instruction sets; the loader picks at start. Sanitizers run before the loader's choice is safe.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define SLMTUNE_VECTOR_VARIANTS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+// One body, three instruction sets; the loader picks at start. Sanitizers run before the loader's
+// choice is safe.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__)
+#define SLMTUNE_VECTOR_VARIANTS \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define SLMTUNE_VECTOR_VARIANTS
 #endif
@@ -12,8 +15,8 @@
 namespace slmtune::kernels {
 
 SLMTUNE_VECTOR_VARIANTS
-void rms_norm_rows(const float* x, const float* weight, float* y, float* scale, int64_t rows, int64_t columns,
-                   double eps) {
+void rms_norm_rows(const float* x, const float* weight, float* y, float* scale, int64_t rows,
+                   int64_t columns, double eps) {
   for (int64_t r = 0; r < rows; ++r, x += columns, y += columns) {
     float sum = 0.0f;
 #pragma omp simd reduction(+ : sum)
@@ -27,8 +30,8 @@ void rms_norm_rows(const float* x, const float* weight, float* y, float* scale, 
 }
 
 SLMTUNE_VECTOR_VARIANTS
-void rms_norm_rows_backward(const float* grad_y, const float* x, const float* weight, const float* scale, float* grad_x,
-                            int64_t rows, int64_t columns) {
+void rms_norm_rows_backward(const float* grad_y, const float* x, const float* weight,
+                            const float* scale, float* grad_x, int64_t rows, int64_t columns) {
   for (int64_t r = 0; r < rows; ++r, x += columns, grad_y += columns, grad_x += columns) {
     const float factor = scale[r];
     float dot = 0.0f;
@@ -36,13 +39,14 @@ void rms_norm_rows_backward(const float* grad_y, const float* x, const float* we
     for (int64_t c = 0; c < columns; ++c) dot += grad_y[c] * weight[c] * x[c];
     const float shared = dot * factor * factor / static_cast<float>(columns);
 #pragma omp simd
-    for (int64_t c = 0; c < columns; ++c) grad_x[c] = factor * (grad_y[c] * weight[c] - x[c] * shared);
+    for (int64_t c = 0; c < columns; ++c)
+      grad_x[c] = factor * (grad_y[c] * weight[c] - x[c] * shared);
   }
 }
 
 SLMTUNE_VECTOR_VARIANTS
-void rms_norm_rows_weight_gradient(const float* grad_y, const float* x, const float* scale, float* grad_weight,
-                                   int64_t rows, int64_t columns) {
+void rms_norm_rows_weight_gradient(const float* grad_y, const float* x, const float* scale,
+                                   float* grad_weight, int64_t rows, int64_t columns) {
   for (int64_t r = 0; r < rows; ++r, x += columns, grad_y += columns) {
     const float factor = scale[r];
 #pragma omp simd

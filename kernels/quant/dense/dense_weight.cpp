@@ -14,9 +14,13 @@ at::Tensor DenseWeight::matmul(const at::Tensor& x) const {
   return at::linear(x, weight_.to(x.scalar_type()));
 }
 
-at::Tensor DenseWeight::dense(at::ScalarType dtype) const { return weight_.to(dtype); }
+at::Tensor DenseWeight::dense(at::ScalarType dtype) const {
+  return weight_.to(dtype);
+}
 
-std::map<std::string, at::Tensor> DenseWeight::state() const { return {{"weight", weight_}}; }
+std::map<std::string, at::Tensor> DenseWeight::state() const {
+  return {{"weight", weight_}};
+}
 
 uint64_t DenseWeight::bytes() const {
   return static_cast<uint64_t>(weight_.numel()) * static_cast<uint64_t>(weight_.element_size());

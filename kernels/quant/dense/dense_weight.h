@@ -1,4 +1,5 @@
-// The plain weight: one [out, in] tensor of float32, bfloat16, float16 or float64. The only format that trains itself.
+// The plain weight: one [out, in] tensor of float32, bfloat16, float16 or float64. The only format
+// that trains itself.
 #pragma once
 #include "kernels/quant/frozen_weight.h"
 
