@@ -5,7 +5,8 @@
 
 namespace slmtune::exporting {
 
-// IoError W002 that names the needed and the free bytes when `folder` cannot hold `needed_bytes` more.
+// IoError W002 that names the needed and the free bytes when `folder` cannot hold `needed_bytes`
+// more.
 void check_free_space(const std::filesystem::path& folder, uint64_t needed_bytes);
 
 // Folder part of `path`; "." for a bare name.

@@ -1,4 +1,5 @@
-// Hand-over formats: a Hugging Face folder, a GGUF file with tokenizer and chat template, a Modelfile for Ollama.
+// Hand-over formats: a Hugging Face folder, a GGUF file with tokenizer and chat template, a
+// Modelfile for Ollama.
 //
 //   ModelParts parts{config, lora::merged_tensors(*model, base), "models/tiny", "faq"};
 //   GgufReport report = write_gguf_model(parts, tokenizer, "q8_0", "exports/0042/faq-q8_0.gguf");
@@ -15,37 +16,44 @@
 
 namespace slmtune::exporting {
 
-// What is exported: final tensors (merged or plain) and the folder with config.json and tokenizer files. `fill` of each
-// tensor is called twice for GGUF: once to write it, once to check the written file.
+// What is exported: final tensors (merged or plain) and the folder with config.json and tokenizer
+// files. `fill` of each tensor is called twice for GGUF: once to write it, once to check the
+// written file.
 struct ModelParts {
   models::ModelConfig config;
-  std::vector<TensorSource> tensors;     // Hugging Face names, stored dtypes
-  std::filesystem::path folder;          // config.json, generation_config.json, tokenizer files are taken from here
-  std::string name;                      // general.name
+  std::vector<TensorSource> tensors;  // Hugging Face names, stored dtypes
+  std::filesystem::path
+      folder;        // config.json, generation_config.json, tokenizer files are taken from here
+  std::string name;  // general.name
 };
 
-// Folder that transformers loads: weights in shards of at most `shard_bytes` with an index when there are several, config,
-// tokenizer files. Built beside `to` and renamed: `to` is complete or absent. W004 when `to` exists and is not empty;
-// W002 disk full (checked before).
-void write_hf_folder(const ModelParts& parts, const std::filesystem::path& to, uint64_t shard_bytes = 5ull << 30);
+// Folder that transformers loads: weights in shards of at most `shard_bytes` with an index when
+// there are several, config, tokenizer files. Built beside `to` and renamed: `to` is complete or
+// absent. W004 when `to` exists and is not empty; W002 disk full (checked before).
+void write_hf_folder(const ModelParts& parts, const std::filesystem::path& to,
+                     uint64_t shard_bytes = 5ull << 30);
 
 struct GgufReport {
   std::filesystem::path path;
   uint64_t bytes = 0;
   int64_t tensors = 0;
-  double worst_error = 0.0;  // largest |stored − source| / max|source| over tensors, from re-reading the file
-  std::vector<std::string> stored_as_f16;  // matrices whose rows do not divide into the encoding's blocks
+  double worst_error =
+      0.0;  // largest |stored − source| / max|source| over tensors, from re-reading the file
+  std::vector<std::string>
+      stored_as_f16;  // matrices whose rows do not divide into the encoding's blocks
 };
 
-// Writes, re-opens with our own reader and compares every tensor within the encoding's bound (F095 when it differs); only
-// then is the file at `to`, whose folder is made when absent. Holds one source tensor in memory at a time.
-// R070 unknown encoding; F094 a family or tokenizer that GGUF cannot hold; F096 a value that the encoding cannot hold;
-// F013 a tensor is missing; W002 disk full (checked before).
-GgufReport write_gguf_model(const ModelParts& parts, const data::Tokenizer& tokenizer, const std::string& encoding,
-                            const std::filesystem::path& to);
+// Writes, re-opens with our own reader and compares every tensor within the encoding's bound (F095
+// when it differs); only then is the file at `to`, whose folder is made when absent. Holds one
+// source tensor in memory at a time. R070 unknown encoding; F094 a family or tokenizer that GGUF
+// cannot hold; F096 a value that the encoding cannot hold; F013 a tensor is missing; W002 disk full
+// (checked before).
+GgufReport write_gguf_model(const ModelParts& parts, const data::Tokenizer& tokenizer,
+                            const std::string& encoding, const std::filesystem::path& to);
 
-// Text of an Ollama Modelfile for `gguf_name` (relative) with the template and its stop texts. Without `chat` Ollama takes
-// the template of the GGUF.
-std::string modelfile(const std::string& gguf_name, const data::ChatTemplate* chat, int64_t context);
+// Text of an Ollama Modelfile for `gguf_name` (relative) with the template and its stop texts.
+// Without `chat` Ollama takes the template of the GGUF.
+std::string modelfile(const std::string& gguf_name, const data::ChatTemplate* chat,
+                      int64_t context);
 
 }  // namespace slmtune::exporting

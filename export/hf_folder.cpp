@@ -19,10 +19,18 @@ namespace {
 namespace fs = std::filesystem;
 
 // Files beside the weights that a loader of the folder may want, and the terms of the licence.
-constexpr const char* kCopiedFiles[] = {"generation_config.json", "tokenizer.json",          "tokenizer_config.json",
-                                        "special_tokens_map.json", "added_tokens.json",      "vocab.json",
-                                        "merges.txt",              "tokenizer.model",        "chat_template.jinja",
-                                        "chat_template.json",      "LICENSE",                "LICENSE.txt",
+constexpr const char* kCopiedFiles[] = {"generation_config.json",
+                                        "tokenizer.json",
+                                        "tokenizer_config.json",
+                                        "special_tokens_map.json",
+                                        "added_tokens.json",
+                                        "vocab.json",
+                                        "merges.txt",
+                                        "tokenizer.model",
+                                        "chat_template.jinja",
+                                        "chat_template.json",
+                                        "LICENSE",
+                                        "LICENSE.txt",
                                         "NOTICE"};
 
 uint64_t bytes_of(const TensorSource& source) {
@@ -34,12 +42,14 @@ uint64_t bytes_of(const TensorSource& source) {
 std::vector<TensorSource> stored_tensors(const ModelParts& parts) {
   std::vector<TensorSource> stored;
   for (const TensorSource& source : parts.tensors)
-    if (!(parts.config.tied_embeddings && source.name == "lm_head.weight")) stored.push_back(source);
+    if (!(parts.config.tied_embeddings && source.name == "lm_head.weight"))
+      stored.push_back(source);
   return stored;
 }
 
 // Runs of tensors of at most `limit` bytes; a larger tensor has a shard of its own.
-std::vector<std::vector<TensorSource>> shards_of(const std::vector<TensorSource>& tensors, uint64_t limit) {
+std::vector<std::vector<TensorSource>> shards_of(const std::vector<TensorSource>& tensors,
+                                                 uint64_t limit) {
   std::vector<std::vector<TensorSource>> shards(1);
   uint64_t used = 0;
   for (const TensorSource& tensor : tensors) {
@@ -59,7 +69,8 @@ std::string shard_name(size_t index, size_t count) {
   return name;
 }
 
-void write_weights(const std::vector<TensorSource>& tensors, const fs::path& folder, uint64_t shard_bytes) {
+void write_weights(const std::vector<TensorSource>& tensors, const fs::path& folder,
+                   uint64_t shard_bytes) {
   const auto shards = shards_of(tensors, shard_bytes);
   if (shards.size() == 1) return write_safetensors(folder / "model.safetensors", shards.front());
   Json map = Json::object();
@@ -84,10 +95,14 @@ std::string main_dtype(const std::vector<TensorSource>& tensors) {
   for (const auto& [dtype, count] : bytes)
     if (count > bytes[main]) main = dtype;
   switch (main) {
-    case DType::kF16: return "float16";
-    case DType::kBF16: return "bfloat16";
-    case DType::kF64: return "float64";
-    default: return "float32";
+    case DType::kF16:
+      return "float16";
+    case DType::kBF16:
+      return "bfloat16";
+    case DType::kF64:
+      return "float64";
+    default:
+      return "float32";
   }
 }
 
@@ -100,7 +115,8 @@ std::string config_text(const ModelParts& parts, const std::vector<TensorSource>
   return config.dump(2) + "\n";
 }
 
-// The folder while it is filled, beside its later place. Removed unless published, and so are those of processes that died.
+// The folder while it is filled, beside its later place. Removed unless published, and so are those
+// of processes that died.
 class StagingFolder {
  public:
   explicit StagingFolder(const fs::path& to) : to_(to) {
@@ -130,7 +146,8 @@ class StagingFolder {
       const std::string name = entry.path().filename().string();
       pid_t pid = 0;
       if (!name.starts_with(prefix)) continue;
-      const auto parsed = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), pid);
+      const auto parsed =
+          std::from_chars(name.data() + prefix.size(), name.data() + name.size(), pid);
       const bool ours = pid == getpid(), dead = pid > 0 && kill(pid, 0) != 0 && errno == ESRCH;
       if (parsed.ptr == name.data() + name.size() && (ours || dead)) fs::remove_all(entry.path());
     }
@@ -144,7 +161,8 @@ void check_target(const fs::path& to) {
   const fs::file_status status = fs::status(to, failure);
   if (!fs::exists(status)) return;
   if (fs::is_directory(status) && fs::is_empty(to)) return;
-  throw IoError("W004", to.string(), fs::is_directory(status) ? "the folder is not empty" : "this is a file",
+  throw IoError("W004", to.string(),
+                fs::is_directory(status) ? "the folder is not empty" : "this is a file",
                 "name a new folder");
 }
 
@@ -161,7 +179,8 @@ void write_hf_folder(const ModelParts& parts, const fs::path& to_given, uint64_t
   write_weights(tensors, staging.path(), shard_bytes);
   write_file(staging.path() / "config.json", config_text(parts, tensors));
   for (const char* name : kCopiedFiles)
-    if (fs::is_regular_file(parts.folder / name)) copy_file_atomically(parts.folder / name, staging.path() / name);
+    if (fs::is_regular_file(parts.folder / name))
+      copy_file_atomically(parts.folder / name, staging.path() / name);
   staging.publish();
 }
 

@@ -22,7 +22,9 @@ void decode(std::span<const std::byte> in, std::span<float> out) {
 }
 
 // Half a unit in the last of 8 significant bits; subnormal numbers have steps of 2^-133.
-double error_bound(double largest) { return largest * 0x1p-8 + 0x1p-134; }
+double error_bound(double largest) {
+  return largest * 0x1p-8 + 0x1p-134;
+}
 
 }  // namespace
 

@@ -1,5 +1,6 @@
-// Storage encodings of GGUF tensors, byte for byte as ggml's reference writes them (ggml/src/ggml-quants.c). One file per
-// encoding; registry.cpp lists them, so that adding one is a new file and a row there.
+// Storage encodings of GGUF tensors, byte for byte as ggml's reference writes them
+// (ggml/src/ggml-quants.c). One file per encoding; registry.cpp lists them, so that adding one is a
+// new file and a row there.
 //
 //   const Encoding* encoding = find_encoding("q8_0");
 //   encoding->encode(values, bytes);

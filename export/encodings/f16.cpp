@@ -22,7 +22,9 @@ void decode(std::span<const std::byte> in, std::span<float> out) {
 }
 
 // Half a unit in the last of 11 significant bits; below 2^-14 the step stays 2^-24.
-double error_bound(double largest) { return largest * 0x1p-11 + 0x1p-25; }
+double error_bound(double largest) {
+  return largest * 0x1p-11 + 0x1p-25;
+}
 
 }  // namespace
 

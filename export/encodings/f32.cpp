@@ -14,12 +14,14 @@ void decode(std::span<const std::byte> in, std::span<float> out) {
   std::memcpy(out.data(), in.data(), out.size_bytes());
 }
 
-double error_bound(double) { return 0.0; }
+double error_bound(double) {
+  return 0.0;
+}
 
 }  // namespace
 
 extern const Encoding kF32;
-const Encoding kF32{"f32",  0,      0,      1,          4, std::numeric_limits<float>::infinity(),
+const Encoding kF32{"f32",  0,      0,          1, 4, std::numeric_limits<float>::infinity(),
                     encode, decode, error_bound};
 
 }  // namespace slmtune::exporting

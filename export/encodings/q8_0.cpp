@@ -19,7 +19,8 @@ void encode_block(const float* in, std::byte* out) {
   const uint16_t scale_bits = f32_to_f16(scale);
   std::memcpy(out, &scale_bits, 2);
   for (int64_t i = 0; i < kBlock; ++i) {
-    // 1 / scale overflows for subnormal scales; such a block decodes to zeros whatever its levels are.
+    // 1 / scale overflows for subnormal scales; such a block decodes to zeros whatever its levels
+    // are.
     const float level = std::isfinite(inverse) ? std::round(in[i] * inverse) : 0.0f;
     out[2 + i] = static_cast<std::byte>(static_cast<int8_t>(level));
   }
@@ -50,6 +51,7 @@ double error_bound(double largest) {
 }  // namespace
 
 extern const Encoding kQ8_0;
-const Encoding kQ8_0{"q8_0", 8, 7, kBlock, kBlockBytes, 127.0f * 65520.0f, encode, decode, error_bound};
+const Encoding kQ8_0{"q8_0", 8,      7,          kBlock, kBlockBytes, 127.0f * 65520.0f,
+                     encode, decode, error_bound};
 
 }  // namespace slmtune::exporting

@@ -1,5 +1,5 @@
-// Numbers and block sizes of ggml's tensor types (ggml/src/ggml.c, type_traits), so that files of other programs can be
-// inspected although we write only the types of export/encodings.
+// Numbers and block sizes of ggml's tensor types (ggml/src/ggml.c, type_traits), so that files of
+// other programs can be inspected although we write only the types of export/encodings.
 #pragma once
 #include <cstdint>
 #include <string_view>

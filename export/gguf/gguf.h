@@ -18,11 +18,12 @@
 
 namespace slmtune::exporting {
 
-// Each alternative is written as the GGUF type of the same width. The reader widens 8- and 16-bit integers to 32 bits and
-// arrays of small integers and booleans to int32_t.
-using GgufValue = std::variant<uint32_t, int32_t, float, bool, std::string, uint64_t, int64_t, double,
-                               std::vector<std::string>, std::vector<int32_t>, std::vector<uint32_t>,
-                               std::vector<int64_t>, std::vector<uint64_t>, std::vector<float>, std::vector<double>>;
+// Each alternative is written as the GGUF type of the same width. The reader widens 8- and 16-bit
+// integers to 32 bits and arrays of small integers and booleans to int32_t.
+using GgufValue = std::variant<uint32_t, int32_t, float, bool, std::string, uint64_t, int64_t,
+                               double, std::vector<std::string>, std::vector<int32_t>,
+                               std::vector<uint32_t>, std::vector<int64_t>, std::vector<uint64_t>,
+                               std::vector<float>, std::vector<double>>;
 using GgufMetadata = std::vector<std::pair<std::string, GgufValue>>;  // in file order
 
 struct GgufTensor {
@@ -39,14 +40,16 @@ struct GgufTensorSource {
 };
 
 // Size of the file that write_gguf makes.
-uint64_t gguf_file_bytes(const GgufMetadata& metadata, const std::vector<GgufTensorSource>& tensors);
+uint64_t gguf_file_bytes(const GgufMetadata& metadata,
+                         const std::vector<GgufTensorSource>& tensors);
 
 // Streams through AtomicFile; order as given. InternalError for duplicate names or wrong sizes.
 void write_gguf(const std::filesystem::path& path, const GgufMetadata& metadata,
                 const std::vector<GgufTensorSource>& tensors);
 
-// Reads a file as hostile input: F090 not GGUF or other version, F091 malformed metadata, F092 tensor table (type, shape,
-// offset, overlap, name), F093 truncated. The file must not change while it is open.
+// Reads a file as hostile input: F090 not GGUF or other version, F091 malformed metadata, F092
+// tensor table (type, shape, offset, overlap, name), F093 truncated. The file must not change while
+// it is open.
 class GgufFile {
  public:
   static GgufFile open(const std::filesystem::path& path);
@@ -55,7 +58,8 @@ class GgufFile {
   std::span<const std::byte> data(const std::string& name) const;      // F013 unknown
 
  private:
-  GgufFile(MappedFile file, std::filesystem::path path) : file_(std::move(file)), path_(std::move(path)) {}
+  GgufFile(MappedFile file, std::filesystem::path path)
+      : file_(std::move(file)), path_(std::move(path)) {}
   MappedFile file_;
   std::filesystem::path path_;
   std::map<std::string, GgufValue> metadata_;

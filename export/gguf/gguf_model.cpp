@@ -22,14 +22,16 @@ const Encoding& encoding_or_throw(const std::string& name) {
   if (const Encoding* encoding = find_encoding(name)) return *encoding;
   std::vector<std::string> names;
   for (const Encoding& encoding : encodings()) names.emplace_back(encoding.name);
-  throw UserError("R070", "", "unknown encoding '" + shown(name) + "'", "use " + quoted_list(names));
+  throw UserError("R070", "", "unknown encoding '" + shown(name) + "'",
+                  "use " + quoted_list(names));
 }
 
 const models::Family& family_or_throw(const ModelParts& parts) {
   if (const models::Family* family = models::find_family(parts.config.architecture)) return *family;
-  throw FileFormatError("F094", parts.folder.string(),
-                        "architecture '" + shown(parts.config.architecture) + "' cannot be written to GGUF",
-                        "export a Hugging Face folder instead");
+  throw FileFormatError(
+      "F094", parts.folder.string(),
+      "architecture '" + shown(parts.config.architecture) + "' cannot be written to GGUF",
+      "export a Hugging Face folder instead");
 }
 
 // Rows of the embedding; an untied head must have as many.
@@ -41,8 +43,8 @@ int64_t vocabulary_rows(const ModelParts& parts, const std::vector<PlannedTensor
   }
   if (head != 0 && head != embedding)
     throw FileFormatError("F094", parts.folder.string(),
-                          "the embedding has " + std::to_string(embedding) + " rows but the head has " +
-                              std::to_string(head),
+                          "the embedding has " + std::to_string(embedding) +
+                              " rows but the head has " + std::to_string(head),
                           "GGUF needs the same number of rows in both");
   return embedding;
 }
@@ -52,14 +54,16 @@ GgufTensorSource encoded(const PlannedTensor& planned) {
             const Encoding& encoding = *planned.encoding;
             std::vector<std::byte> bytes;
             for_each_run(planned, [&](int64_t, std::span<const float> values) {
-              bytes.resize(values.size() / static_cast<size_t>(encoding.block) * static_cast<size_t>(encoding.block_bytes));
+              bytes.resize(values.size() / static_cast<size_t>(encoding.block) *
+                           static_cast<size_t>(encoding.block_bytes));
               encoding.encode(values, bytes);
               write(bytes);
             });
           }};
 }
 
-[[noreturn]] void fail_check(const fs::path& path, const std::string& name, const std::string& what) {
+[[noreturn]] void fail_check(const fs::path& path, const std::string& name,
+                             const std::string& what) {
   throw FileFormatError("F095", path.string(), "tensor '" + name + "' " + what,
                         "the disk or the memory may be faulty; export again");
 }
@@ -68,12 +72,14 @@ GgufTensorSource encoded(const PlannedTensor& planned) {
 double compare(const PlannedTensor& planned, const GgufFile& file, const fs::path& path) {
   const Encoding& encoding = *planned.encoding;
   const auto stored = file.data(planned.name);
-  const size_t block = static_cast<size_t>(encoding.block), block_bytes = static_cast<size_t>(encoding.block_bytes);
+  const size_t block = static_cast<size_t>(encoding.block),
+               block_bytes = static_cast<size_t>(encoding.block_bytes);
   double worst = 0.0, largest = 0.0;
   std::vector<float> decoded;
   for_each_run(planned, [&](int64_t first, std::span<const float> values) {
     decoded.resize(values.size());
-    encoding.decode(stored.subspan(static_cast<size_t>(first) / block * block_bytes, values.size() / block * block_bytes),
+    encoding.decode(stored.subspan(static_cast<size_t>(first) / block * block_bytes,
+                                   values.size() / block * block_bytes),
                     decoded);
     for (size_t start = 0; start < values.size(); start += block) {
       double magnitude = 0.0, difference = 0.0;
@@ -83,7 +89,8 @@ double compare(const PlannedTensor& planned, const GgufFile& file, const fs::pat
         difference = error <= difference ? difference : error;  // NaN becomes the difference
       }
       if (!(difference <= encoding.error_bound(magnitude)))
-        fail_check(path, planned.name, "differs from its source by more than the encoding's rounding");
+        fail_check(path, planned.name,
+                   "differs from its source by more than the encoding's rounding");
       worst = std::max(worst, difference);
       largest = std::max(largest, magnitude);
     }
@@ -94,7 +101,8 @@ double compare(const PlannedTensor& planned, const GgufFile& file, const fs::pat
 double verify(const std::vector<PlannedTensor>& plan, const fs::path& path) {
   const GgufFile file = GgufFile::open(path);
   if (file.tensors().size() != plan.size())
-    throw FileFormatError("F095", path.string(), "the written file has another number of tensors", "export again");
+    throw FileFormatError("F095", path.string(), "the written file has another number of tensors",
+                          "export again");
   double worst = 0.0;
   for (size_t i = 0; i < plan.size(); ++i) {
     const GgufTensor expected = table_entry(plan[i]), &found = file.tensors()[i];
@@ -121,7 +129,8 @@ class UnverifiedFile {
   void publish() {
     std::error_code failure;
     fs::rename(path_, to_, failure);
-    if (failure) throw_io_error(to_.string(), "cannot put the finished file in place", failure.value());
+    if (failure)
+      throw_io_error(to_.string(), "cannot put the finished file in place", failure.value());
     sync_folder(folder_of(to_));
   }
 
@@ -131,14 +140,15 @@ class UnverifiedFile {
 
 }  // namespace
 
-GgufReport write_gguf_model(const ModelParts& parts, const data::Tokenizer& tokenizer, const std::string& encoding_name,
-                            const fs::path& to) {
+GgufReport write_gguf_model(const ModelParts& parts, const data::Tokenizer& tokenizer,
+                            const std::string& encoding_name, const fs::path& to) {
   const Encoding& encoding = encoding_or_throw(encoding_name);
   const models::GgufFacts& facts = family_or_throw(parts).gguf;
   const std::vector<PlannedTensor> plan = plan_tensors(parts, facts, encoding);
   const int64_t rows = vocabulary_rows(parts, plan);
   GgufMetadata metadata = model_metadata(parts, facts, encoding, rows);
-  for (auto& entry : tokenizer_metadata(parts, tokenizer, rows)) metadata.push_back(std::move(entry));
+  for (auto& entry : tokenizer_metadata(parts, tokenizer, rows))
+    metadata.push_back(std::move(entry));
 
   GgufReport report;
   std::vector<GgufTensorSource> tensors;

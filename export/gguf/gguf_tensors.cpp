@@ -15,14 +15,18 @@ namespace {
 
 constexpr int64_t kRunElements = 1 << 18;  // 1 MiB of float32 between two writes
 
-// "model.layers.12.mlp.up_proj" by "model.layers.{}.mlp.up_proj" -> "12"; "" where the pattern has no layer number.
+// "model.layers.12.mlp.up_proj" by "model.layers.{}.mlp.up_proj" -> "12"; "" where the pattern has
+// no layer number.
 std::optional<std::string> match(std::string_view pattern, std::string_view name) {
   const size_t hole = pattern.find("{}");
-  if (hole == std::string_view::npos) return pattern == name ? std::optional(std::string()) : std::nullopt;
+  if (hole == std::string_view::npos)
+    return pattern == name ? std::optional(std::string()) : std::nullopt;
   const std::string_view head = pattern.substr(0, hole), tail = pattern.substr(hole + 2);
-  if (name.size() <= head.size() + tail.size() || !name.starts_with(head) || !name.ends_with(tail)) return std::nullopt;
+  if (name.size() <= head.size() + tail.size() || !name.starts_with(head) || !name.ends_with(tail))
+    return std::nullopt;
   const std::string_view number = name.substr(head.size(), name.size() - head.size() - tail.size());
-  const bool digits = std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
+  const bool digits =
+      std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
   return digits ? std::optional(std::string(number)) : std::nullopt;
 }
 
@@ -43,7 +47,8 @@ std::optional<std::string> gguf_name(const models::GgufFacts& facts, const std::
 
 // Buffers that old checkpoints store although they follow from the config.
 bool is_buffer(const std::string& name) {
-  return name.ends_with("rotary_emb.inv_freq") || name.ends_with(".masked_bias") || name.ends_with(".attn.bias");
+  return name.ends_with("rotary_emb.inv_freq") || name.ends_with(".masked_bias") ||
+         name.ends_with(".attn.bias");
 }
 
 void check_complete(const ModelParts& parts, const models::GgufFacts& facts) {
@@ -62,7 +67,8 @@ void check_complete(const ModelParts& parts, const models::GgufFacts& facts) {
 }
 
 // Heads whose rows are reordered: of the queries, of the keys, or none.
-int64_t reordered_heads(const models::GgufFacts& facts, const models::ModelConfig& config, const std::string& name) {
+int64_t reordered_heads(const models::GgufFacts& facts, const models::ModelConfig& config,
+                        const std::string& name) {
   if (!facts.permutes_query_key) return 0;
   if (name.find(".attn_q.") != std::string::npos) return config.heads;
   if (name.find(".attn_k.") != std::string::npos) return config.kv_heads;
@@ -70,7 +76,8 @@ int64_t reordered_heads(const models::GgufFacts& facts, const models::ModelConfi
 }
 
 void choose_encoding(PlannedTensor& planned, const Encoding& wanted) {
-  const bool matrix = planned.source.shape.size() >= 2 && planned.name.find("_norm.") == std::string::npos;
+  const bool matrix =
+      planned.source.shape.size() >= 2 && planned.name.find("_norm.") == std::string::npos;
   if (!matrix) {
     planned.encoding = find_encoding("f32");  // llama.cpp demands it for vectors
   } else if (planned.source.shape.back() % wanted.block != 0) {
@@ -84,13 +91,15 @@ void choose_encoding(PlannedTensor& planned, const Encoding& wanted) {
 void check_storable(const TensorSource& source, const ModelParts& parts) {
   const DType dtype = source.dtype;
   if (dtype != DType::kF16 && dtype != DType::kBF16 && dtype != DType::kF32 && dtype != DType::kF64)
-    throw FileFormatError("F094", parts.folder.string(),
-                          "tensor '" + source.name + "' has dtype " + std::string(dtype_name(dtype)),
-                          "GGUF export needs floating-point weights");
+    throw FileFormatError(
+        "F094", parts.folder.string(),
+        "tensor '" + source.name + "' has dtype " + std::string(dtype_name(dtype)),
+        "GGUF export needs floating-point weights");
   if (source.shape.empty() || source.shape.size() > 4)
-    throw FileFormatError("F094", parts.folder.string(),
-                          "tensor '" + source.name + "' has " + std::to_string(source.shape.size()) + " dimensions",
-                          "GGUF holds tensors of 1 to 4 dimensions");
+    throw FileFormatError(
+        "F094", parts.folder.string(),
+        "tensor '" + source.name + "' has " + std::to_string(source.shape.size()) + " dimensions",
+        "GGUF holds tensors of 1 to 4 dimensions");
 }
 
 PlannedTensor rope_tensor(const models::ModelConfig& config) {
@@ -98,7 +107,9 @@ PlannedTensor rope_tensor(const models::ModelConfig& config) {
   std::vector<float> factors = rope_factors(config);
   planned.name = "rope_freqs.weight";
   planned.encoding = find_encoding("f32");
-  planned.source = {planned.name, DType::kF32, {static_cast<int64_t>(factors.size())},
+  planned.source = {planned.name,
+                    DType::kF32,
+                    {static_cast<int64_t>(factors.size())},
                     [factors](const auto& write) { write(std::as_bytes(std::span(factors))); }};
   return planned;
 }
@@ -106,8 +117,10 @@ PlannedTensor rope_tensor(const models::ModelConfig& config) {
 float value_at(const std::byte* bytes, DType dtype) {
   uint16_t half;
   switch (dtype) {
-    case DType::kF16: return std::memcpy(&half, bytes, 2), f16_to_f32(half);
-    case DType::kBF16: return std::memcpy(&half, bytes, 2), bf16_to_f32(half);
+    case DType::kF16:
+      return std::memcpy(&half, bytes, 2), f16_to_f32(half);
+    case DType::kBF16:
+      return std::memcpy(&half, bytes, 2), bf16_to_f32(half);
     case DType::kF64: {
       double value;
       return std::memcpy(&value, bytes, 8), static_cast<float>(value);
@@ -122,7 +135,9 @@ float value_at(const std::byte* bytes, DType dtype) {
 std::vector<std::byte> source_bytes(const TensorSource& source, int64_t elements) {
   std::vector<std::byte> bytes;
   bytes.reserve(static_cast<size_t>(elements) * dtype_bytes(source.dtype));
-  source.fill([&](std::span<const std::byte> part) { bytes.insert(bytes.end(), part.begin(), part.end()); });
+  source.fill([&](std::span<const std::byte> part) {
+    bytes.insert(bytes.end(), part.begin(), part.end());
+  });
   SLMTUNE_ASSERT(bytes.size() == static_cast<size_t>(elements) * dtype_bytes(source.dtype),
                  "tensor source gave another size");
   return bytes;
@@ -131,11 +146,12 @@ std::vector<std::byte> source_bytes(const TensorSource& source, int64_t elements
 void check_values(const PlannedTensor& planned, std::span<const float> values) {
   for (float value : values) {
     if (std::fabs(value) < planned.encoding->limit) continue;  // false for NaN too
-    throw FileFormatError(
-        "F096", planned.source.name,
-        std::isfinite(value) ? "holds a value too large for " + std::string(planned.encoding->name)
-                             : std::string("holds a value that is not a finite number"),
-        std::isfinite(value) ? "export with encoding bf16 or f32" : "the weights are damaged or training diverged");
+    throw FileFormatError("F096", planned.source.name,
+                          std::isfinite(value)
+                              ? "holds a value too large for " + std::string(planned.encoding->name)
+                              : std::string("holds a value that is not a finite number"),
+                          std::isfinite(value) ? "export with encoding bf16 or f32"
+                                               : "the weights are damaged or training diverged");
   }
 }
 
@@ -151,13 +167,15 @@ std::vector<PlannedTensor> plan_tensors(const ModelParts& parts, const models::G
                                         const Encoding& encoding) {
   check_complete(parts, facts);
   std::vector<PlannedTensor> plan;
-  if (facts.writes_rope_factors && parts.config.rope.type == "llama3") plan.push_back(rope_tensor(parts.config));
+  if (facts.writes_rope_factors && parts.config.rope.type == "llama3")
+    plan.push_back(rope_tensor(parts.config));
   for (const TensorSource& source : parts.tensors) {
     if (is_buffer(source.name)) continue;
     if (parts.config.tied_embeddings && source.name == "lm_head.weight") continue;
     auto name = gguf_name(facts, source.name);
     if (!name)
-      throw FileFormatError("F094", parts.folder.string(), "GGUF has no name for tensor '" + source.name + "'",
+      throw FileFormatError("F094", parts.folder.string(),
+                            "GGUF has no name for tensor '" + source.name + "'",
                             "export a Hugging Face folder instead");
     check_storable(source, parts);
     PlannedTensor planned{source, *name};
@@ -178,14 +196,15 @@ std::vector<float> rope_factors(const models::ModelConfig& config) {
   const double original = static_cast<double>(rope.original_max_positions);
   std::vector<float> factors;
   for (int64_t i = 0; i < config.head_dim / 2; ++i) {
-    const double frequency = std::pow(config.rope_theta, -2.0 * static_cast<double>(i) / static_cast<double>(config.head_dim));
+    const double frequency = std::pow(
+        config.rope_theta, -2.0 * static_cast<double>(i) / static_cast<double>(config.head_dim));
     const double wavelength = 2.0 * std::numbers::pi / frequency;
     double factor = 1.0;
     if (wavelength > original / rope.low_freq_factor) {
       factor = rope.factor;
     } else if (wavelength >= original / rope.high_freq_factor) {
-      const double smooth =
-          (original / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+      const double smooth = (original / wavelength - rope.low_freq_factor) /
+                            (rope.high_freq_factor - rope.low_freq_factor);
       factor = 1.0 / ((1.0 - smooth) / rope.factor + smooth);
     }
     factors.push_back(static_cast<float>(factor));
@@ -194,12 +213,15 @@ std::vector<float> rope_factors(const models::ModelConfig& config) {
 }
 
 GgufTensor table_entry(const PlannedTensor& planned) {
-  const uint64_t elements = static_cast<uint64_t>(rows_of(planned.source) * planned.source.shape.back());
+  const uint64_t elements =
+      static_cast<uint64_t>(rows_of(planned.source) * planned.source.shape.back());
   return {planned.name, planned.source.shape, planned.encoding->ggml_type,
-          elements / static_cast<uint64_t>(planned.encoding->block) * static_cast<uint64_t>(planned.encoding->block_bytes)};
+          elements / static_cast<uint64_t>(planned.encoding->block) *
+              static_cast<uint64_t>(planned.encoding->block_bytes)};
 }
 
-void for_each_run(const PlannedTensor& planned, const std::function<void(int64_t, std::span<const float>)>& take) {
+void for_each_run(const PlannedTensor& planned,
+                  const std::function<void(int64_t, std::span<const float>)>& take) {
   const TensorSource& source = planned.source;
   // Vectors that are reordered (biases of q and k) have one element per row.
   const bool by_element = planned.reordered_heads > 0 && source.shape.size() == 1;
@@ -214,9 +236,11 @@ void for_each_run(const PlannedTensor& planned, const std::function<void(int64_t
     values.resize(static_cast<size_t>((last - first) * width));
     float* next = values.data();
     for (int64_t row = first; row < last; ++row) {
-      const int64_t from = planned.reordered_heads > 0 ? source_row(row, rows, planned.reordered_heads) : row;
+      const int64_t from =
+          planned.reordered_heads > 0 ? source_row(row, rows, planned.reordered_heads) : row;
       const std::byte* start = bytes.data() + from * width * element_bytes;
-      for (int64_t i = 0; i < width; ++i) *next++ = value_at(start + i * element_bytes, source.dtype);
+      for (int64_t i = 0; i < width; ++i)
+        *next++ = value_at(start + i * element_bytes, source.dtype);
     }
     check_values(planned, values);
     take(first * width, values);

@@ -53,8 +53,10 @@ void put_value(std::string& out, const Value& value) {
 uint64_t stored_bytes(const GgufTensor& tensor) {
   const GgmlType* type = find_ggml_type(tensor.type);
   SLMTUNE_ASSERT(type, "unknown tensor type");
-  SLMTUNE_ASSERT(!tensor.shape.empty() && tensor.shape.size() <= kGgufDimensions, "tensor dimensions");
-  SLMTUNE_ASSERT(tensor.shape.back() % type->block == 0, "row length is not a multiple of the block");
+  SLMTUNE_ASSERT(!tensor.shape.empty() && tensor.shape.size() <= kGgufDimensions,
+                 "tensor dimensions");
+  SLMTUNE_ASSERT(tensor.shape.back() % type->block == 0,
+                 "row length is not a multiple of the block");
   uint64_t elements = 1;
   for (int64_t size : tensor.shape) elements *= static_cast<uint64_t>(size);
   return elements / static_cast<uint64_t>(type->block) * static_cast<uint64_t>(type->block_bytes);
@@ -76,7 +78,8 @@ std::string header(const GgufMetadata& metadata, const std::vector<GgufTensorSou
   uint64_t offset = 0;
   for (const auto& [tensor, fill] : tensors) {
     SLMTUNE_ASSERT(seen.insert(tensor.name).second, "tensor written twice");
-    SLMTUNE_ASSERT(!tensor.name.empty() && tensor.name.size() <= kGgufNameLimit, "tensor name length");
+    SLMTUNE_ASSERT(!tensor.name.empty() && tensor.name.size() <= kGgufNameLimit,
+                   "tensor name length");
     SLMTUNE_ASSERT(tensor.bytes == stored_bytes(tensor), "tensor size differs from its shape");
     put(out, tensor.name);
     put(out, static_cast<uint32_t>(tensor.shape.size()));
@@ -99,9 +102,11 @@ void write_tensor(AtomicFile& file, const GgufTensorSource& source) {
 
 }  // namespace
 
-uint64_t gguf_file_bytes(const GgufMetadata& metadata, const std::vector<GgufTensorSource>& tensors) {
+uint64_t gguf_file_bytes(const GgufMetadata& metadata,
+                         const std::vector<GgufTensorSource>& tensors) {
   uint64_t bytes = header(metadata, tensors).size();
-  for (const GgufTensorSource& source : tensors) bytes += align_up(source.tensor.bytes, kGgufAlignment);
+  for (const GgufTensorSource& source : tensors)
+    bytes += align_up(source.tensor.bytes, kGgufAlignment);
   return bytes;
 }
 

@@ -1,0 +1,292 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "core/error.h"
+#include "export/encodings/encoding.h"
+#include "export/export.h"
+#include "export/gguf/gguf.h"
+#include "tests/export/tiny_parts.h"
+#include "tests/support/temp_folder.h"
+
+namespace slmtune::exporting {
+namespace {
+
+using testing::TempFolder;
+
+template <class Value>
+Value value_of(const GgufFile& file, const std::string& key) {
+  auto found = file.metadata().find(key);
+  if (found == file.metadata().end()) throw std::out_of_range(key);
+  return std::get<Value>(found->second);
+}
+
+std::vector<float> decoded(const GgufFile& file, const std::string& name) {
+  for (const GgufTensor& tensor : file.tensors()) {
+    if (tensor.name != name) continue;
+    const Encoding& encoding = *find_encoding(tensor.type);
+    std::vector<float> values(tensor.bytes / static_cast<size_t>(encoding.block_bytes) *
+                              static_cast<size_t>(encoding.block));
+    encoding.decode(file.data(name), values);
+    return values;
+  }
+  throw std::out_of_range(name);
+}
+
+GgufFile exported(const TinyParts& tiny, const std::string& encoding, const TempFolder& folder) {
+  write_gguf_model(tiny.parts, tiny.tokenizer(), encoding, folder.path() / "a.gguf");
+  return GgufFile::open(folder.path() / "a.gguf");
+}
+
+template <class Work>
+void expect_error(const std::string& code, const Work& work) {
+  try {
+    work();
+    FAIL() << "expected " << code;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code) << error.what();
+  }
+}
+
+TEST(GgufModel, StoresF16WeightsExactly) {
+  for (const char* architecture : {"LlamaForCausalLM", "Qwen2ForCausalLM"}) {
+    TempFolder folder;
+    const TinyParts tiny(architecture, {.tied = false});
+    const GgufReport report =
+        write_gguf_model(tiny.parts, tiny.tokenizer(), "f16", folder.path() / "a.gguf");
+    EXPECT_EQ(report.worst_error, 0.0);
+    EXPECT_EQ(report.tensors, static_cast<int64_t>(tiny.parts.tensors.size()));
+    EXPECT_EQ(report.bytes, std::filesystem::file_size(report.path));
+    EXPECT_TRUE(report.stored_as_f16.empty());
+    const GgufFile file = GgufFile::open(report.path);
+    EXPECT_EQ(decoded(file, "blk.1.ffn_down.weight"),
+              tiny.values.at("model.layers.1.mlp.down_proj.weight"));
+    EXPECT_EQ(decoded(file, "output_norm.weight"), tiny.values.at("model.norm.weight"));
+  }
+}
+
+TEST(GgufModel, EveryEncodingStaysWithinItsBound) {
+  for (const Encoding& encoding : encodings()) {
+    TempFolder folder;
+    const TinyParts tiny("Qwen2ForCausalLM", {.dtype = DType::kF32});
+    const GgufReport report = write_gguf_model(
+        tiny.parts, tiny.tokenizer(), std::string(encoding.name), folder.path() / "a.gguf");
+    EXPECT_LE(report.worst_error, encoding.error_bound(1.0)) << encoding.name;
+    const GgufFile file = GgufFile::open(report.path);
+    EXPECT_EQ(value_of<uint32_t>(file, "general.file_type"), encoding.file_type);
+  }
+}
+
+TEST(GgufModel, ReordersQueryRowsOfLlamaOnly) {
+  TempFolder folder;
+  const TinyParts llama("LlamaForCausalLM");
+  const GgufFile file = exported(llama, "f16", folder);
+  const auto stored = decoded(file, "blk.0.attn_q.weight");
+  const auto& source = llama.values.at("model.layers.0.self_attn.q_proj.weight");
+  // Heads of 16 rows: file row 1 is row 8 of the source, row 2 is row 1.
+  for (size_t i = 0; i < 64; ++i) {
+    EXPECT_EQ(stored[64 + i], source[8 * 64 + i]);
+    EXPECT_EQ(stored[128 + i], source[64 + i]);
+  }
+  EXPECT_EQ(decoded(file, "blk.0.attn_v.weight"),
+            llama.values.at("model.layers.0.self_attn.v_proj.weight"));
+  const TinyParts qwen("Qwen2ForCausalLM");
+  EXPECT_EQ(decoded(exported(qwen, "f16", folder), "blk.0.attn_q.weight"),
+            qwen.values.at("model.layers.0.self_attn.q_proj.weight"));
+}
+
+TEST(GgufModel, WritesTheKeysOfLlamaInTheirTypes) {
+  TempFolder folder;
+  const GgufFile file = exported(TinyParts("LlamaForCausalLM"), "f16", folder);
+  EXPECT_EQ(value_of<std::string>(file, "general.architecture"), "llama");
+  EXPECT_EQ(value_of<std::string>(file, "general.type"), "model");
+  EXPECT_EQ(value_of<uint32_t>(file, "general.quantization_version"), 2u);
+  EXPECT_EQ(value_of<uint32_t>(file, "llama.context_length"), 256u);
+  EXPECT_EQ(value_of<uint32_t>(file, "llama.embedding_length"), 64u);
+  EXPECT_EQ(value_of<uint32_t>(file, "llama.block_count"), 2u);
+  EXPECT_EQ(value_of<uint32_t>(file, "llama.feed_forward_length"), 96u);
+  EXPECT_EQ(value_of<uint32_t>(file, "llama.attention.head_count"), 4u);
+  EXPECT_EQ(value_of<uint32_t>(file, "llama.attention.head_count_kv"), 2u);
+  EXPECT_EQ(value_of<float>(file, "llama.attention.layer_norm_rms_epsilon"), 1e-6f);
+  EXPECT_EQ(value_of<float>(file, "llama.rope.freq_base"), 10000.0f);
+  EXPECT_EQ(value_of<uint32_t>(file, "llama.rope.dimension_count"), 16u);
+  EXPECT_EQ(value_of<uint32_t>(file, "llama.vocab_size"), 2048u);
+}
+
+TEST(GgufModel, Qwen2HasNoRopeDimensionKey) {
+  TempFolder folder;
+  const GgufFile file = exported(TinyParts("Qwen2ForCausalLM"), "f16", folder);
+  EXPECT_EQ(value_of<uint32_t>(file, "qwen2.block_count"), 2u);
+  EXPECT_EQ(file.metadata().count("qwen2.rope.dimension_count"), 0u);
+  EXPECT_EQ(file.metadata().count("qwen2.vocab_size"), 0u);
+}
+
+TEST(GgufModel, Llama3ScalingBecomesATensor) {
+  TempFolder folder;
+  const GgufFile file = exported(TinyParts("LlamaForCausalLM", {.rope = "llama3"}), "q8_0", folder);
+  const auto factors = decoded(file, "rope_freqs.weight");
+  ASSERT_EQ(factors.size(), 8u);
+  EXPECT_EQ(factors.front(), 1.0f);
+  EXPECT_EQ(factors.back(), 8.0f);
+  EXPECT_EQ(file.metadata().count("llama.rope.scaling.type"), 0u);
+}
+
+TEST(GgufModel, WritesTheTokenizerAndTheTemplateVerbatim) {
+  TempFolder folder;
+  const TinyParts tiny("LlamaForCausalLM");
+  const data::Tokenizer tokenizer = tiny.tokenizer();
+  const GgufFile file = exported(tiny, "f16", folder);
+  EXPECT_EQ(value_of<std::string>(file, "tokenizer.ggml.model"), "gpt2");
+  EXPECT_EQ(value_of<std::string>(file, "tokenizer.ggml.pre"), "qwen2");
+  const auto tokens = value_of<std::vector<std::string>>(file, "tokenizer.ggml.tokens");
+  ASSERT_EQ(tokens.size(), 2048u);
+  EXPECT_EQ(tokens[2], "<|im_end|>");
+  const auto types = value_of<std::vector<int32_t>>(file, "tokenizer.ggml.token_type");
+  EXPECT_EQ(types[2], 3);
+  EXPECT_EQ(types[3], 1);
+  EXPECT_EQ(value_of<std::vector<std::string>>(file, "tokenizer.ggml.merges"), tokenizer.merges());
+  EXPECT_EQ(value_of<uint32_t>(file, "tokenizer.ggml.eos_token_id"), 2u);
+  EXPECT_EQ(value_of<uint32_t>(file, "tokenizer.ggml.eot_token_id"), 2u);
+  EXPECT_EQ(value_of<uint32_t>(file, "tokenizer.ggml.padding_token_id"), 0u);
+  EXPECT_EQ(value_of<uint32_t>(file, "tokenizer.ggml.bos_token_id"), 0u);
+  EXPECT_FALSE(value_of<bool>(file, "tokenizer.ggml.add_bos_token"));
+  EXPECT_EQ(value_of<std::string>(file, "tokenizer.chat_template"),
+            read_json(tiny.parts.folder / "tokenizer_config.json").at("chat_template"));
+}
+
+TEST(GgufModel, EmbeddingRowsWithoutATokenBecomeUnusedPads) {
+  TempFolder folder;
+  const GgufFile file = exported(TinyParts("LlamaForCausalLM", {.rows = 2080}), "f16", folder);
+  const auto tokens = value_of<std::vector<std::string>>(file, "tokenizer.ggml.tokens");
+  const auto types = value_of<std::vector<int32_t>>(file, "tokenizer.ggml.token_type");
+  ASSERT_EQ(tokens.size(), 2080u);
+  EXPECT_EQ(tokens[2079], "[PAD2079]");
+  EXPECT_EQ(types[2079], 5);
+  EXPECT_EQ(types[2047], 1);
+}
+
+TEST(GgufModel, FewerRowsThanTokensAreRefused) {
+  TempFolder folder;
+  expect_error("F094",
+               [&] { exported(TinyParts("LlamaForCausalLM", {.rows = 2016}), "f16", folder); });
+}
+
+TEST(GgufModel, AHeadOfAnotherHeightThanTheEmbeddingIsRefused) {
+  TempFolder folder;
+  TinyParts tiny("LlamaForCausalLM", {.tied = true});
+  tiny.parts.config.tied_embeddings = false;
+  tiny.add("lm_head.weight", {2050, 64});
+  expect_error("F094", [&] { exported(tiny, "f16", folder); });
+}
+
+TEST(GgufModel, AFamilyThatGgufDoesNotKnowIsRefused) {
+  TempFolder folder;
+  TinyParts tiny("LlamaForCausalLM");
+  tiny.parts.config.architecture = "OtherForCausalLM";
+  expect_error("F094", [&] { exported(tiny, "f16", folder); });
+}
+
+TEST(GgufModel, AnUnknownEncodingListsTheKnownOnes) {
+  TempFolder folder;
+  try {
+    exported(TinyParts("LlamaForCausalLM"), "q3", folder);
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_EQ(error.code(), "R070");
+    EXPECT_NE(std::string(error.what()).find("'q8_0'"), std::string::npos);
+  }
+}
+
+TEST(GgufModel, SaysWhichMatricesFellBackToF16) {
+  TempFolder folder;
+  const TinyParts tiny("LlamaForCausalLM", {.intermediate = 80});
+  const GgufReport report =
+      write_gguf_model(tiny.parts, tiny.tokenizer(), "q8_0", folder.path() / "a.gguf");
+  EXPECT_EQ(report.stored_as_f16,
+            (std::vector<std::string>{"blk.0.ffn_down.weight", "blk.1.ffn_down.weight"}));
+}
+
+// One value of the first matrix replaced.
+TinyParts with_value(float value) {
+  TinyParts tiny("LlamaForCausalLM", {.dtype = DType::kF32});
+  TensorSource& source = tiny.parts.tensors.front();
+  source.fill = [fill = source.fill, value](const auto& write) {
+    fill([&](std::span<const std::byte> bytes) {
+      std::vector<std::byte> changed(bytes.begin(), bytes.end());
+      std::memcpy(changed.data() + 400, &value, sizeof value);
+      write(changed);
+    });
+  };
+  return tiny;
+}
+
+TEST(GgufModel, AValueTooLargeForTheEncodingLeavesNoFile) {
+  TempFolder folder;
+  expect_error("F096", [&] { exported(with_value(1e5f), "f16", folder); });
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  EXPECT_NO_THROW(exported(with_value(1e5f), "bf16", folder));
+}
+
+TEST(GgufModel, AValueThatIsNotFiniteIsRefusedInEveryEncoding) {
+  TempFolder folder;
+  for (const Encoding& encoding : encodings()) {
+    const std::string name(encoding.name);
+    expect_error("F096", [&] {
+      exported(with_value(std::numeric_limits<float>::quiet_NaN()), name, folder);
+    });
+    expect_error("F096", [&] {
+      exported(with_value(-std::numeric_limits<float>::infinity()), name, folder);
+    });
+  }
+}
+
+TEST(GgufModel, ADifferenceAfterWritingLeavesTheOldFile) {
+  TempFolder folder;
+  folder.write("a.gguf", "old");
+  TinyParts tiny("LlamaForCausalLM");
+  TensorSource& source = tiny.parts.tensors.front();
+  // The source gives other numbers when it is read again, as a file written wrongly would.
+  source.fill = [fill = source.fill, calls = std::make_shared<int>(0)](const auto& write) {
+    fill([&](std::span<const std::byte> bytes) {
+      std::vector<std::byte> changed(bytes.begin(), bytes.end());
+      if (++*calls > 1) changed[101] ^= std::byte{0x40};
+      write(changed);
+    });
+  };
+  expect_error("F095", [&] { exported(tiny, "f16", folder); });
+  EXPECT_EQ(TempFolder::read(folder.path() / "a.gguf"), "old");
+}
+
+TEST(GgufModel, TwoTokensOfOneTextAreRefused) {
+  TempFolder folder;
+  TinyParts tiny("LlamaForCausalLM", {.rows = 2080});
+  std::string text = TempFolder::read(tiny.parts.folder / "tokenizer.json");
+  Json json = Json::parse(text);
+  Json extra = json["added_tokens"][0];
+  extra["id"] = 2048;
+  extra["content"] = "[PAD2060]";  // also the text of an unused row
+  json["added_tokens"].push_back(extra);
+  folder.write("model/tokenizer.json", json.dump());
+  folder.write("model/tokenizer_config.json",
+               TempFolder::read(tiny.parts.folder / "tokenizer_config.json"));
+  tiny.parts.folder = folder.path() / "model";
+  expect_error("F094", [&] { exported(tiny, "f16", folder); });
+}
+
+TEST(GgufModel, AFolderAtTheTargetIsRefused) {
+  TempFolder folder;
+  std::filesystem::create_directory(folder.path() / "a.gguf");
+  expect_error("W004", [&] { exported(TinyParts("LlamaForCausalLM"), "f16", folder); });
+}
+
+TEST(GgufModel, MakesTheFolderOfTheFile) {
+  TempFolder folder;
+  const TinyParts tiny("LlamaForCausalLM");
+  write_gguf_model(tiny.parts, tiny.tokenizer(), "f16", folder.path() / "exports/0042/a.gguf");
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "exports/0042/a.gguf"));
+}
+
+}  // namespace
+}  // namespace slmtune::exporting
