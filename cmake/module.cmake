@@ -17,5 +17,7 @@ target_precompile_headers(slmtune_torch_pch PRIVATE "${CMAKE_CURRENT_LIST_DIR}/t
 
 function(slmtune_use_torch target)
   target_link_libraries(${target} PUBLIC LibTorch::cpu PRIVATE slmtune_warnings)
+  # Executables would get -fPIE, which a header precompiled with -fPIC does not fit.
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fPIC>)
   target_precompile_headers(${target} REUSE_FROM slmtune_torch_pch)
 endfunction()
