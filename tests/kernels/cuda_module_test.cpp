@@ -1,0 +1,99 @@
+// Opening the CUDA module, with and without one and with and without a GPU.
+#include "kernels/cuda/cuda_module.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <array>
+
+#include "core/error.h"
+#include "kernels/rms_norm/rms_norm.h"
+#include "tests/support/temp_folder.h"
+
+namespace slmtune::kernels {
+namespace {
+
+using slmtune::testing::TempFolder;
+
+std::string code_of_opening(const std::filesystem::path& file) {
+  try {
+    open_cuda_module(file);
+  } catch (const UnavailableError& error) {
+    return error.code();
+  }
+  return "";
+}
+
+#ifdef SLMTUNE_CUDA_MODULE
+
+const CudaModule& module() {
+  return open_cuda_module(SLMTUNE_CUDA_MODULE);
+}
+
+TEST(CudaModule, OpensWithoutADriver) {
+  EXPECT_EQ(module().abi, kCudaModuleAbi);
+  EXPECT_EQ(&module(), &opened_cuda_module());
+}
+
+TEST(CudaModule, RegistersLibTorchsCudaOperators) {
+  module();
+  EXPECT_TRUE(at::globalContext().hasCUDA() || module().device_count(nullptr, 0) <= 0);
+}
+
+TEST(CudaModule, SaysWhyThereIsNoGpu) {
+  std::array<char, 128> reason{};
+  if (module().device_count(reason.data(), reason.size()) > 0)
+    GTEST_SKIP() << "this machine has a GPU";
+  try {
+    cuda_device_count(module());
+    FAIL() << "no error without a GPU";
+  } catch (const UnavailableError& error) {
+    EXPECT_TRUE(error.code() == "G002" || error.code() == "G003");
+    EXPECT_EQ(error.exit_code(), ExitCode::kUnavailable);
+    EXPECT_NE(std::string(error.what()).find("NVIDIA driver"), std::string::npos);
+  }
+}
+
+TEST(CudaModule, GpuMatchesTheCpu) {
+  std::array<char, 128> reason{};
+  if (module().device_count(reason.data(), reason.size()) <= 0)
+    GTEST_SKIP() << "no GPU: " << reason.data();
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    at::Tensor x = at::randn({300, 512}).to(dtype), weight = at::randn({512}).to(dtype),
+               grad_y = at::randn_like(x);
+    at::Tensor gpu_x = x.to(at::kCUDA).requires_grad_(true),
+               gpu_weight = weight.to(at::kCUDA).requires_grad_(true);
+    x.requires_grad_(true), weight.requires_grad_(true);
+    const at::Tensor y = rms_norm(x, weight, 1e-6), gpu_y = rms_norm(gpu_x, gpu_weight, 1e-6);
+    const auto expected = torch::autograd::grad({y}, {x, weight}, {grad_y});
+    const auto actual = torch::autograd::grad({gpu_y}, {gpu_x, gpu_weight}, {grad_y.to(at::kCUDA)});
+    const double tolerance = dtype == at::kFloat ? 1e-4 : 4e-2;
+    EXPECT_TRUE(at::allclose(gpu_y.cpu(), y, tolerance, tolerance));
+    EXPECT_TRUE(at::allclose(actual[0].cpu(), expected[0], tolerance, tolerance));
+    EXPECT_TRUE(at::allclose(actual[1].cpu(), expected[1], tolerance, 10 * tolerance));
+  }
+}
+
+#else
+
+TEST(CudaModule, MissingModuleMeansBuiltWithoutCuda) {
+  TempFolder folder;
+  EXPECT_EQ(code_of_opening(folder.path() / "libslmtune_cuda.so"), "G001");
+}
+
+TEST(CudaModule, DamagedModuleIsReportedAndNotOpened) {
+  TempFolder folder;
+  EXPECT_EQ(code_of_opening(folder.write("libslmtune_cuda.so", "not a library")), "G001");
+}
+
+#endif
+
+TEST(CudaModule, LiesBesideTheProgram) {
+  EXPECT_EQ(default_cuda_module().filename(), "libslmtune_cuda.so");
+  EXPECT_EQ(default_cuda_module().parent_path(),
+            std::filesystem::read_symlink("/proc/self/exe").parent_path());
+}
+
+}  // namespace
+}  // namespace slmtune::kernels

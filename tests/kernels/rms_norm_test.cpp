@@ -1,0 +1,135 @@
+#include "kernels/rms_norm/rms_norm.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <vector>
+
+#include "core/error.h"
+
+namespace slmtune::kernels {
+namespace {
+
+constexpr double kEps = 1e-6;
+
+at::Tensor reference(const at::Tensor& x, const at::Tensor& weight) {
+  const at::Tensor wide = x.to(at::kDouble);
+  return wide * at::rsqrt(wide.square().mean(-1, true) + kEps) * weight.to(at::kDouble);
+}
+
+double worst(const at::Tensor& actual, const at::Tensor& expected) {
+  return (actual.to(at::kDouble) - expected).abs().max().item<double>();
+}
+
+TEST(RmsNorm, MatchesFloat64ForManyShapes) {
+  at::manual_seed(1);
+  for (const std::vector<int64_t>& shape :
+       std::vector<std::vector<int64_t>>{{1, 1}, {5, 7}, {3, 64}, {2, 9, 33}, {300, 256}, {17}}) {
+    const at::Tensor x = at::randn(shape) * 4, weight = at::randn({shape.back()});
+    const at::Tensor y = rms_norm(x, weight, kEps);
+    EXPECT_EQ(y.sizes(), x.sizes());
+    EXPECT_LT(worst(y, reference(x, weight)), 2e-5) << x.sizes();
+  }
+}
+
+TEST(RmsNorm, GradientsMatchFloat64) {
+  at::manual_seed(2);
+  for (const int64_t rows : {1, 63, 64, 200}) {
+    at::Tensor x = at::randn({rows, 96}).requires_grad_(true),
+               weight = at::randn({96}).requires_grad_(true);
+    const at::Tensor grad_y = at::randn({rows, 96});
+    const auto actual = torch::autograd::grad({rms_norm(x, weight, kEps)}, {x, weight}, {grad_y});
+    const auto expected =
+        torch::autograd::grad({reference(x, weight)}, {x, weight}, {grad_y.to(at::kDouble)});
+    EXPECT_LT(worst(actual[0], expected[0].to(at::kDouble)), 1e-5);
+    EXPECT_LT(worst(actual[1], expected[1].to(at::kDouble)), 1e-4);
+  }
+}
+
+// Central differences in float64, where the composition is used.
+TEST(RmsNorm, GradientAgreesWithDifferences) {
+  at::manual_seed(3);
+  at::Tensor x = at::randn({2, 5}, at::kDouble).requires_grad_(true),
+             weight = at::randn({5}, at::kDouble);
+  const at::Tensor direction = at::randn({2, 5}, at::kDouble),
+                   grad_y = at::randn({2, 5}, at::kDouble);
+  const auto gradient = torch::autograd::grad({rms_norm(x, weight, kEps)}, {x}, {grad_y})[0];
+  const double step = 1e-6;
+  const at::Tensor plain = x.detach();
+  const at::Tensor difference = rms_norm(plain + direction * step, weight, kEps) -
+                                rms_norm(plain - direction * step, weight, kEps);
+  EXPECT_NEAR((gradient * direction).sum().item<double>(),
+              (difference * grad_y).sum().item<double>() / (2 * step), 1e-6);
+}
+
+TEST(RmsNorm, FrozenWeightGetsNoGradient) {
+  at::Tensor x = at::randn({4, 8}).requires_grad_(true);
+  const at::Tensor weight = at::randn({8});
+  rms_norm(x, weight, kEps).sum().backward();
+  EXPECT_TRUE(x.grad().defined());
+  EXPECT_FALSE(weight.grad().defined());
+}
+
+TEST(RmsNorm, OnlyTheWeightMayTrain) {
+  const at::Tensor x = at::randn({4, 8});
+  at::Tensor weight = at::randn({8}).requires_grad_(true);
+  rms_norm(x, weight, kEps).sum().backward();
+  EXPECT_TRUE(weight.grad().defined());
+}
+
+TEST(RmsNorm, BFloat16CastsBackBeforeTheWeight) {
+  at::manual_seed(4);
+  const at::Tensor x = at::randn({6, 40}).to(at::kBFloat16),
+                   weight = at::randn({40}).to(at::kBFloat16);
+  const at::Tensor y = rms_norm(x, weight, kEps);
+  const at::Tensor wide = x.to(at::kFloat);
+  const at::Tensor normed =
+      (wide * at::rsqrt(wide.square().mean(-1, true) + kEps)).to(at::kBFloat16);
+  EXPECT_EQ(y.scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(at::equal(y, normed * weight));
+}
+
+TEST(RmsNorm, ReadsRowsThatAreNotContiguous) {
+  const at::Tensor x = at::randn({8, 12}).t(), weight = at::randn({8});
+  EXPECT_TRUE(at::equal(rms_norm(x, weight, kEps), rms_norm(x.contiguous(), weight, kEps)));
+}
+
+TEST(RmsNorm, TakesNoRowsAtAll) {
+  EXPECT_EQ(rms_norm(at::empty({0, 8}), at::ones({8}), kEps).sizes(), at::IntArrayRef({0, 8}));
+}
+
+TEST(RmsNorm, SameBitsForAnyThreadCount) {
+  at::manual_seed(5);
+  const int threads = at::get_num_threads();
+  at::Tensor x = at::randn({1000, 128}).requires_grad_(true),
+             weight = at::randn({128}).requires_grad_(true);
+  const at::Tensor grad_y = at::randn({1000, 128});
+  std::vector<std::vector<at::Tensor>> results;
+  for (const int count : {1, 3}) {
+    at::set_num_threads(count);
+    const at::Tensor y = rms_norm(x, weight, kEps);
+    auto gradients = torch::autograd::grad({y}, {x, weight}, {grad_y});
+    results.push_back({y.detach(), gradients[0], gradients[1]});
+  }
+  at::set_num_threads(threads);
+  for (size_t i = 0; i < results[0].size(); ++i)
+    EXPECT_TRUE(at::equal(results[0][i], results[1][i])) << i;
+}
+
+TEST(RmsNorm, InferenceModeGivesTheSameValues) {
+  const at::Tensor x = at::randn({4, 8}), weight = at::randn({8}).requires_grad_(true);
+  const at::Tensor recorded = rms_norm(x, weight, kEps).detach();
+  const c10::InferenceMode no_gradients;
+  EXPECT_TRUE(at::equal(rms_norm(x, weight, kEps), recorded));
+}
+
+TEST(RmsNorm, MixedTypesAreOurBug) {
+  EXPECT_THROW(rms_norm(at::ones({2, 4}), at::ones({4}, at::kDouble), kEps), InternalError);
+  EXPECT_THROW(rms_norm(at::ones({2, 4}), at::ones({5}), kEps), InternalError);
+}
+
+}  // namespace
+}  // namespace slmtune::kernels
