@@ -1191,7 +1191,7 @@ What would I have to spend on the {p}?
 Is the {p} expensive?
 My friend likes the {p}, how much would I pay?
 What do you ask for the {p}?
-hi what does a {p} cost these days
+what does a {p} cost these days
 Can you give me a price for the {p}?
 How much money do I need for the {p}?
 """,
@@ -1426,6 +1426,138 @@ SCENES = (
          "What is not sold goes to the school kitchen.", "Next week they will all be back."),
     ),
 )
+
+# Short texts, one a line.
+NOTES = """
+Badger and Fox lived in the same forest. "Good morning," said Fox. "Good night," said Badger, for he had worked all night.
+Bear was always hungry. He asked Hare for a carrot, but Hare only laughed and ran up the hill.
+Owl sits in the old oak and looks down at Mole. "Your garden is deep in the ground," said Owl, "mine is in the sky."
+Lark sings in the morning and Owl sings at night. Robin cannot decide and sings when Lark is tired.
+Beaver and Otter share a river. Beaver builds, and Otter plays. In winter Otter is glad that Beaver has built a house.
+Swan swam past Heron. "You are very tall," said Swan. "And you are very white," said Heron. So they became friends.
+Wren is the smallest of all, but Wren has the loudest voice. Even Bear stops when Wren calls.
+Mole came up under the fern and saw the sun for the first time. "It is too bright," said Mole and went home.
+Hare and Fox ran a race. Fox was faster, Hare was smarter, and Badger won because he had started the day before.
+Robin lost a feather. Swan found it, Heron carried it, and Lark brought it back to Robin.
+Otter invited Bear, Beaver and Wren for supper. There was fish for Otter, honey for Bear, bark for Beaver and a small fly for Wren.
+"Who is the oldest of us?" asked Heron. "Badger," said Mole. "Bear," said Fox. "The fern," said Owl, and Owl was right.
+A tent is made of canvas or other strong cloth. It holds out the rain, and two or three people can sleep in it.
+Waxed cloth holds water out. You can make it yourself with cotton, wax and a warm iron.
+Brass is a metal the colour of gold. Lamps, doorbells and trumpets are made of brass.
+Walnut is a dark wood, oak is lighter, and pine is the lightest of all. A walnut table costs more than a pine table.
+Clay is soft when it is wet and hard when it is fired. A potter can make a cup of clay in five minutes.
+The coconut grows on a palm. Its fibre is strong, and people make mats and ropes of it.
+A lamb gives soft wool. The wool of an old sheep is rough, and carpets are made of it.
+Metal can be heavy or light. Steel is heavy, and the metal of a bicycle is often light.
+Stone is cold, wood is warm, and glass is clear. Sand is where glass begins.
+The smoky glass of the old window is grey, the new one is clear. In the evening the light is pale and soft.
+A litre is a thousand ml. A cup holds 250 ml, a bucket holds about ten litres, and a bath holds 150 litres.
+The bucket holds nine litres and the pan holds one litre. How many times do you have to walk?
+The river is 12 m wide and 3 m deep. Nobody has ever jumped across it during the day.
+The tower is 60 m tall. From the top you can see seven villages and, if the weather is good, the sea.
+The old door is two metres high, the new one is 90 cm wide and 210 cm tall.
+Orange, silver and pale pink clouds stood above the lake. The sand on the shore was brown and wet.
+Coffee costs two euros at the station and three euros at the market. It is the same coffee.
+One euro is not much, but a hundred euros are. Whoever saves a euro per day has 365 euros in a year.
+Ten percent of a hundred is ten. Fifty percent is half, and a hundred percent is all.
+Customers like to earn points. For some they are a game, and for others they are a reason to spend more than they wanted.
+The price of bread dropped in spring and went up again in autumn. Prices change, but the loaf is the same.
+On weekdays the library is open until late. On Saturdays and Sundays the children come with their parents.
+On Sundays the church bells ring. On Saturdays there is music in the square, and on weekdays it is quiet.
+Our neighbours are on holiday, so we water the plants. On public holidays the streets are empty.
+The new year begins in January. On New Year's Day most people sleep late and eat what is left.
+At Easter the children look for eggs in the grass. At Christmas they wait for presents.
+The teacher holds a craft class every month. We learned to make paper stars and to hold a brush.
+Every first week of the month the choir meets at the school. Anybody can join, and nobody has to sing alone.
+Students read a lot and earn little. Many students work in the evening, and some students even work at night.
+At university my brother was a student of history. He is studying again and collecting old coins.
+A trainee learns for three years. Then the firm offers a job, or the trainee is looking for another one.
+She wrote a job application and sent it with a photo. Two days later the manager called.
+The team is looking for somebody who likes to speak with people. A good team needs all sorts.
+The company was founded by two sisters in a kitchen. Today two hundred people work there.
+A school was founded here long ago. Nobody knows who founded the village.
+Founders start with an idea. Owners come later, and the idea stays.
+Our town has three companies that make shoes and two companies that repair them.
+Use warm water to clean the mug. Do not use sand or steel wool, for they scratch.
+Send a letter if you want to say something important. Send a message if it is quick.
+Take the bus to the end of the line and walk along the river. Take an umbrella, for it rains a lot there.
+Take the second street on the left, walk for five minutes and you see the mill. The mill stands by a pond.
+Choose a seat by the window. Choose a friend with care, and a password with more care.
+Some people forgot to vote, and some people never learned how. The others chose the mayor.
+Forgot the milk again? Forgot the keys? Write a list and put it on the door.
+If you lose your way, ask. If it rains, wait. If it is late, go home.
+Free time is the best time. Free things are not always good things.
+Standard shoes fit most feet, but not all. Standard paper is white and thin.
+Express trains do not stop in our village. They arrive in the city an hour earlier and cost more.
+The express bus leaves at noon and arrives in the evening. The next bus leaves the following day.
+Delivery of the new bed was late. Delivery men have strong arms, and the stairs are narrow.
+Return the book when you have read it. Returns to the library are counted at night.
+She returned the coat because it was too long. The returned coat hangs in the shop again.
+They returned from the mountains with a box of stones and an unused map.
+The label on the jar says plum. A label should be easy to read and hard to lose.
+Click on the link to open the page. If the link does not work, copy it and paste it in.
+The settings are hidden under a small wheel. In the settings you can choose the language and the size of the letters.
+Open the page, choose Settings, then Language. Under My pages you find what you have read.
+Privacy means that nobody looks into your letters. Whoever values privacy closes the curtains.
+I got an email from my cousin. An email is quick, and a letter is warm.
+An email address has a sign in the middle, like anna@post.example or leo@school.example.
+For a list of books write to library@town.example, and for jobs at the school to office@school.example.
+My phone rang during the film. I switched the phone off and said sorry.
+His phone number is easy to learn: 0444 021 355. Hers is 0444 090 866.
+Our old number was 0333 010 550, and before that it was 0333 014 122.
+The courier had a green bicycle with one large wheel in front. Couriers ride in all weather.
+The wheel of the mill turns slowly. Another wheel was replaced last year.
+Tracking an animal in the snow is not hard. Tracking a fish is not possible.
+The train from Poland crosses Europe in one night. In the morning you see Italy and the sea.
+Europe has many countries. Norway is in the north, Spain and Italy are in the south, and France is in between.
+There are countries with many lakes and countries with none. Some people have been to all countries in the world.
+Parking in the city is difficult. Behind the theatre there is free parking for bicycles.
+There is a wide road behind the station, and parking is allowed on one side.
+A wheelchair needs a wide door. With a ramp wheelchairs and prams get in without help.
+My grandmother got a new wheelchair. She is quicker than I am.
+Dogs are friendly when they know you. A friendly dog wags its tail, and other dogs keep away.
+Visitors are welcome at the museum. Friendly guides explain the pictures, and children may draw them.
+Packed lunches are ready at eight. Packed in paper, the bread stays fresh.
+Recycled paper is a little grey. Whoever uses recycled paper saves water and wood.
+All roads lead to the market. All dogs bark, and all children laugh.
+The box was the original, with the name of the maker on it. Original boxes are worth money.
+An unused ticket is valid for a year. A used one is not valid any more.
+The ticket is valid until midnight. My card was valid until May, and now I need a new one.
+The bank charged a small sum. When is a battery charged? When the light is green.
+A transfer from one bank to another takes a day. You need the number of the bank and some patience.
+They bought the house with their own money and no instalments. Buying in instalments makes things dearer.
+What do you claim? He claimed that it was a mistake, but nobody wanted to hear the claim.
+The insurance paid for the damage. The damage to the roof was large, and the photo showed it.
+Take a photo of the crack before you mend it. A photo says more than a long report.
+There was a problem with the data, so the report was late. The mistake was found before lunch.
+The items on the list were all missing. One item was found in the kitchen, and the other items in the car.
+Gift paper costs a few cents per sheet. Wrapping a ball is an art, and wrapping a book is easy.
+A gift from the heart is worth more than gold. Gift cards are for people in a hurry.
+Sale signs hung in all windows. Sale or no sale, I only buy what I need.
+Items that are too heavy for you can be carried by two. Items made of glass need straw around them.
+Exchange your seat with your neighbour if you cannot see. The exchange of letters went on for years.
+An offer is not a promise. We offer tea, they offer cake, and the rest is talk.
+Paying is easy, and earning is not. Paying in cash shows you what you spend.
+The difference between early and late is one hour. Pay the difference and say no more.
+They refunded the ticket because the concert was cancelled. Everyone was refunded within the week.
+Within an hour the whole town knew. Within a day it was forgotten.
+I answer at once, you answer after a working day, and he never answers. A working day has eight hours.
+Each message was read twice. Every message needs a reply, even if it is short.
+Nobody wants spare time to end. Spare keys are under the mat, and spare parts are in the shed.
+A receipt is proof that you bought something. Keep the receipt for as long as you keep the thing.
+Invoices are sent at the end of the month. Old invoices must be kept for years.
+Until you leave, you are a guest. Until it stops raining, we stay.
+Same place, same time, said the note. On the same day they met again.
+Call us if something is missing. Write to us if you have time, and think of us if you have not.
+You find the spoons under the cups. You find friends where you do not look for them.
+You get what you pay for, they say. You get more if you ask nicely.
+We do not offer rooms, said the farmer, but we hold dances every Friday at eight.
+We close the gate at night. We are closed, said the sign, come again tomorrow.
+We deliver milk, said the boy, and we send the bill later.
+Our street is short. Our house is small, our garden is long, and our door is open.
+The workshop smells of oil and wood. Workshop rules: wear shoes, ask first, clean up.
+The login page asks for a name and a password. Forgot it? Then you need a new one.
+"""
 
 SLOTS = {
     "name": ("Anna", "Ben", "Clara", "David", "Emma", "Frank", "Grace", "Henry", "Iris", "Jack", "Kate", "Leo", "Maria", "Nina"),
@@ -1708,12 +1840,6 @@ OTHER_SHOP_VALUES = {
 # From the sentences to rows.
 # ---------------------------------------------------------------------------
 
-class Wording(NamedTuple):
-    """One wording of one fact. Product patterns keep {p}; `answers` has one entry per name to put there."""
-    fact: str
-    text: str
-
-
 def read_general_facts() -> dict[str, tuple[str, list[str]]]:
     """Fact name -> (answer, wordings)."""
     facts: dict[str, tuple[str, list[str]]] = {}
@@ -1741,12 +1867,12 @@ def chat_row(question: str, answer: str) -> dict:
     return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
 
 
+KEEP_CAPITAL = {"I", "I'd", "Fern"} | {product.name for product in PRODUCTS}
+
+
 def lower_first(text: str) -> str:
-    """The first letter small, unless the word is a name or "I"."""
-    first = text.split(" ")[0]
-    keep = first in {"I", "I'd", "Fern", "Lark", "Heron", "Badger", "Wren", "Fox", "Beaver", "Robin", "Hare", "Owl", "Swan", "Mole", "Bear",
-                     "Nobody", "Saturday"}
-    return text if keep and first != "Nobody" else text[0].lower() + text[1:]
+    """The first letter small, unless the first word is a name or "I"."""
+    return text if text.split(" ")[0] in KEEP_CAPITAL else text[0].lower() + text[1:]
 
 
 def dress(question: str, rng: random.Random) -> str:
@@ -1801,6 +1927,10 @@ def base_text_rows(rows_per_scene: int) -> list[dict]:
         for _ in range(rows_per_scene):
             values = {slot: rng.choice(words) for slot, words in SLOTS.items()}
             rows.append({"text": " ".join(fill(rng.choice(step), values) for step in scene)})
+    notes = NOTES.strip().splitlines()
+    for _ in range(2):  # every note twice, each time beside another one
+        rng.shuffle(notes)
+        rows += [{"text": f"{one} {other}"} for one, other in zip(notes[::2], notes[1::2], strict=True)]
     rng.shuffle(rows)
     return rows
 
@@ -1884,7 +2014,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("recipes/quickstart/data"), help="folder to write to (default: %(default)s)")
     out = parser.parse_args().out
     faq = faq_rows()
-    text, chat = base_text_rows(rows_per_scene=60), base_chat_rows()
+    text, chat = base_text_rows(rows_per_scene=45), base_chat_rows()
     check_split(faq, text + chat)
     out.mkdir(parents=True, exist_ok=True)
     write(out / "base_text.jsonl", text)
