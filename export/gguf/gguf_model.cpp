@@ -4,6 +4,7 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "core/text.h"
 #include "export/disk_space.h"
 #include "export/encodings/encoding.h"
@@ -156,6 +157,10 @@ GgufReport write_gguf_model(const ModelParts& parts, const data::Tokenizer& toke
     tensors.push_back(encoded(planned));
     if (planned.fell_back) report.stored_as_f16.push_back(planned.name);
   }
+  if (!report.stored_as_f16.empty())
+    log_info(std::to_string(report.stored_as_f16.size()) +
+             " tensors are stored as f16: their rows do not divide into " + encoding_name +
+             " blocks of " + std::to_string(encoding.block));
   if (fs::is_directory(to))
     throw IoError("W004", to.string(), "cannot create: this is a folder", "name a file in it");
   report.bytes = gguf_file_bytes(metadata, tensors);
