@@ -1,6 +1,9 @@
 #include "core/error_codes.h"
 
 #include <algorithm>
+#include <vector>
+
+#include "core/internal/error_tables.h"
 
 namespace slmtune {
 namespace {
@@ -10,164 +13,83 @@ using enum ExitCode;
 // One row per code, sorted by code.
 constexpr ErrorRow kRows[] = {
     // D: data rows
+    {"D001", kBadData, "no rows",
+     "A data file has no rows, or none is left after the settings were applied (max_tokens, "
+     "too_long, weights, a "
+     "validation fraction). A row is one JSON object on one line of a .jsonl file. Look at the "
+     "file's size, and at the "
+     "settings under 'data'."},
+    {"D002", kBadData, "row is not valid JSON",
+     "A line of a .jsonl file is not one JSON object. Usual causes: an object spread over several "
+     "lines, a JSON list "
+     "around all rows, single quotes, a missing quote, NaN, or a line over 16 MiB. Nothing is "
+     "trained until every line "
+     "can be read, because a silently skipped row is a silently worse model."},
+    {"D003", kBadData, "row of an unknown shape",
+     "The fields of a row fit none of the shapes: messages, conversations (sharegpt), instruction "
+     "and output (alpaca), "
+     "prompt and completion, input_ids (tokens) or text. Rename the fields, or correct data.format "
+     "if it names a "
+     "shape."},
+    {"D004", kBadData, "field of a row cannot be used",
+     "The shape of the row is known, but one of its fields is missing, null, empty or of the wrong "
+     "type, or a role is "
+     "unknown. The message counts messages from 1. Correct the row; its text is never printed."},
+    {"D005", kBadData, "nothing in the row is trained",
+     "Only assistant messages, completions and plain text are trained, and this row has none of "
+     "them, or they are all "
+     "switched off by 'train: false', 'weight: 0' or labels of -100. Remove the row or let a part "
+     "of it train."},
+    {"D006", kBadData, "row is not UTF-8",
+     "A line has bytes that are not UTF-8, usually because the file was saved in another encoding "
+     "such as Latin-1 or "
+     "UTF-16. Convert it, for example with: iconv -f latin1 -t utf-8 old.jsonl > new.jsonl"},
+    {"D010", kBadData, "row longer than max_tokens",
+     "A row has more tokens than data.max_tokens, and data.too_long is 'refuse', so that no text "
+     "is lost unnoticed. "
+     "Raise data.max_tokens if memory allows, split the row, or choose 'drop' (leave such rows "
+     "out) or 'truncate' "
+     "(cut off their end)."},
+    {"D020", kBadData, "role that the chat template does not take",
+     "A conversation has a message of a role that the model's chat template cannot print, for "
+     "example a tool result "
+     "with Llama 3. Leave the message out, or give its text to the model in a user's message."},
     {"D030", kBadData, "prompt leaves the model's context",
-     "The prompt and the tokens to be made do not fit into the positions that the model was built for. Beyond them its "
+     "The prompt and the tokens to be made do not fit into the positions that the model was built "
+     "for. Beyond them its "
      "answers are noise. Ask for fewer tokens with --max-tokens, or shorten the prompt."},
     {"D031", kBadData, "prompt is empty",
-     "Without any token there is nothing to continue. Give a prompt of at least one character, or a system message."},
+     "Without any token there is nothing to continue. Give a prompt of at least one character, or "
+     "a system message."},
 
-    // F: file formats
-    {"F001", kBadData, "file larger than its kind can be",
-     "The file is larger than any sensible file of its kind, so it was not read into memory. "
-     "Usually a path names the "
-     "wrong file, for example weights where a config is expected. Check the path."},
-    {"F002", kBadData, "file is not valid JSON",
-     "A JSON file of a model, tokenizer or adapter has a syntax error at the line and column "
-     "named. Usually the "
-     "download stopped early, or the file is a web page or a Git LFS pointer that was saved under "
-     "its name. Fetch the "
-     "file again and compare its size with the source."},
-    {"F003", kBadData, "JSON member missing",
-     "A JSON file lacks a member that is needed. Usually the file belongs to a model family that "
-     "slmtune does not "
-     "support, or it was edited by hand. Compare it with the file of the original model."},
-    {"F004", kBadData, "JSON member of the wrong type",
-     "A JSON file has a member whose type is not the expected one, for example a text where a "
-     "whole number belongs. "
-     "Usually the file was edited by hand or comes from another kind of model. Compare it with the "
-     "original."},
-    {"F005", kBadData, "not a regular file",
-     "The path names a folder, a device or a pipe, but a plain file is needed because it is mapped "
-     "into memory. Name "
-     "the file itself; copy piped data into a file first."},
-    {"F010", kBadData, "safetensors header invalid",
-     "The header of a safetensors file is damaged or not a safetensors header at all: its length, "
-     "its JSON, a name that "
-     "stands there twice, an unknown dtype or wrong metadata. Nothing of such a file is used, "
-     "since every later byte "
-     "depends on the header. Usually the file is a Git LFS pointer, a partial download or another "
-     "format renamed. "
-     "Fetch it again."},
-    {"F011", kBadData, "safetensors ranges invalid",
-     "The byte ranges of the tensors in a safetensors file leave a gap, overlap, or do not fit the "
-     "shapes. The format "
-     "forbids this, because hidden or shared bytes are a way to attack a reader. The program that "
-     "wrote the file has a "
-     "fault: convert the model again."},
-    {"F012", kBadData, "safetensors file truncated or too long",
-     "The file ends before its tensors do, or has bytes after the last one. Almost always a "
-     "download or a copy stopped "
-     "early, or the disk was full when the file was written. Compare the size with the source and "
-     "fetch it again."},
-    {"F013", kBadData, "tensor missing",
-     "The model's config.json implies a tensor that the weight files do not have. Usually the "
-     "config belongs to another "
-     "model, or one shard is missing. Fetch all files of one revision into one folder."},
-    {"F014", kBadData, "weight index and shards disagree",
-     "model.safetensors.index.json says which shard holds which tensor, and the shards hold "
-     "something else. Usually "
-     "files of two revisions were mixed in one folder. Fetch the index and all shards of one "
-     "revision."},
-    {"F015", kBadData, "only pickled weights found",
-     "The folder has weights only as .bin or .pt files. These are Python pickles, which can run "
-     "any code when they are "
-     "opened, so slmtune never reads them. Convert them once in Python: load the model with "
-     "transformers and call "
-     "save_pretrained(folder, safe_serialization=True)."},
-    {"F080", kBadData, "checkpoint does not fit",
-     "A tensor of the checkpoint is missing, or has a shape or type that the model at hand does not have. The checkpoint "
-     "was made with another model, adapter or version. Start a new run with --resume never, or put the recipe back."},
-    {"F081", kBadData, "checkpoint damaged",
-     "A file of the checkpoint is missing, or its size or SHA-256 is not the one that state.json recorded when it was "
-     "saved. 'slmtune train' passes such a checkpoint over and goes on from the one before it. If this happens again, "
-     "check the disk."},
-    {"F050", kBadData, "model architecture not supported",
-     "config.json names an architecture that slmtune does not have. The message lists those it "
-     "has. Many models are one of them under another name; a fine-tune keeps the architecture "
-     "of its base model."},
-    {"F051", kBadData, "model option not supported",
-     "config.json asks for something that the architecture allows but slmtune does not "
-     "compute: another rope scaling, a sliding window, another activation or weights that are "
-     "quantised already. Training with the option ignored would give a wrong model, so it is "
-     "refused. The message names the option, its value and what is supported."},
-    {"F052", kBadData, "model size out of range",
-     "A number in config.json is outside what a decoder language model can have, or two "
-     "numbers do not fit together (for example attention heads and key heads). Nothing is "
-     "allocated by such a number. Fetch config.json again from the place the weights came "
-     "from."},
-    {"F053", kBadData, "tensor of the wrong shape",
-     "Tensors in the weight files have another shape than config.json says. The message shows "
-     "the shape found and the one expected. Usually config.json and weights come from two "
-     "different models or revisions: fetch both together."},
-    {"F054", kBadData, "unexpected tensor",
-     "The weight files hold tensors that this architecture does not have. Leaving them out "
-     "would change the model, so it is refused. Usually config.json belongs to another model, "
-     "or the weights still carry an adapter or a quantisation."},
-    {"F055", kBadData, "tensor type cannot be a weight",
-     "A weight is stored as an integer, boolean or another type that is no floating point "
-     "number, as in checkpoints quantised by other tools. Use the original weights in F32, "
-     "BF16 or F16 and quantise with the recipe key model.quant."},
-    {"F060", kBadData, "adapter_config.json malformed",
-     "The adapter folder has an adapter_config.json in which a member is missing or has a "
-     "value that it cannot have. Save the adapter again with the tool that made it."},
-    {"F061", kBadData, "adapter feature not supported",
-     "The adapter uses something beyond plain LoRA and rsLoRA, such as DoRA, fully trained "
-     "modules or trained biases. The message names it. Merge the adapter into its base model "
-     "with PEFT (merge_and_unload) and use the merged model."},
-    {"F062", kBadData, "adapter does not fit the model",
-     "A tensor of the adapter has another shape than the base model needs, or names a layer "
-     "that the model does not have. Almost always the adapter was trained on another base "
-     "model; its adapter_config.json says which (base_model_name_or_path)."},
-    {"F063", kBadData, "adapter tensors missing or extra",
-     "The tensors in adapter_model.safetensors are not those that adapter_config.json "
-     "announces. Running with part of an adapter would give other answers than the trained "
-     "model, so it is refused. Copy the whole adapter folder again."},
-    {"F070", kBadData, "merged weight beyond float16",
-     "Adding the adapter to a base weight gave a number larger than 65504, the largest that "
-     "float16 holds; it would become infinite. Convert the base model to bfloat16 or float32 "
-     "and merge again."},
-    {"F090", kBadData, "not a GGUF file",
-     "The file does not start with the GGUF mark, or it has another version than 3 or the other byte order. Only "
-     "little-endian GGUF of version 3 is read, which every converter has written since the end of 2023. Usually the "
-     "path names another kind of file, or a Git LFS pointer was saved under its name."},
-    {"F091", kBadData, "GGUF metadata malformed",
-     "A key or value in the head of a GGUF file breaks the format: a key that stands twice, an unknown type, a boolean "
-     "that is neither 0 nor 1, a text too long or an alignment that is no power of two. Nothing of such a file is used. "
-     "Export or download it again."},
-    {"F092", kBadData, "GGUF tensor table malformed",
-     "The tensor table of a GGUF file breaks the format: a name that stands twice or is too long, an unknown type, a "
-     "shape that does not divide into blocks, or offsets with a gap, an overlap or bytes after the end. Export or "
-     "download the file again."},
-    {"F093", kBadData, "GGUF file truncated",
-     "The file ends before what its head promises. Almost always a download or a copy stopped early, or the disk was "
-     "full when the file was written. Compare the size with the source and fetch it again."},
-    {"F094", kBadData, "model cannot be written as GGUF",
-     "The model has something that a GGUF file cannot say: an architecture or rope scaling that llama.cpp does not know "
-     "under that name, a tensor without a GGUF name, more tokens than embedding rows, two tokens of one text, or no end "
-     "token. Export a Hugging Face folder instead, or use the tokenizer that belongs to the weights."},
-    {"F095", kBadData, "written GGUF differs from its source",
-     "After writing, the file is opened again and every value is compared with its source. A difference larger than the "
-     "encoding's rounding was found, so the file was removed. Disk or memory may be faulty: export again, to another "
-     "disk if it repeats."},
-    {"F096", kBadData, "value does not fit the encoding",
-     "A weight is not a finite number, or it is larger than the chosen encoding can hold (65504 for f16). Writing it "
-     "would give a model that answers with nonsense. Export with encoding bf16 or f32; when the value is not finite, "
-     "the weights are damaged or training diverged."},
+    // F: file formats stand in error_codes_files.cpp
 
     // G: device and memory
     {"G001", kUnavailable, "built without CUDA",
-     "A GPU was asked for, but libslmtune_cuda.so is not beside the program or cannot be loaded. The CPU build does not "
-     "have it. Build the preset 'cuda' (CUDA toolkit 13 is needed) and run scripts/setup.sh on the machine with the GPU, "
+     "A GPU was asked for, but libslmtune_cuda.so is not beside the program or cannot be loaded. "
+     "The CPU build does not "
+     "have it. Build the preset 'cuda' (CUDA toolkit 13 is needed) and run scripts/setup.sh on the "
+     "machine with the GPU, "
      "or use --device cpu."},
     {"G002", kUnavailable, "no NVIDIA driver",
-     "A GPU was asked for, but the NVIDIA driver is missing or too old for CUDA 13. The command nvidia-smi must work, in "
-     "a container too (start it with --gpus all). Install or update the driver, or use --device cpu."},
+     "A GPU was asked for, but the NVIDIA driver is missing or too old for CUDA 13. The command "
+     "nvidia-smi must work, in "
+     "a container too (start it with --gpus all). Install or update the driver, or use --device "
+     "cpu."},
     {"G003", kUnavailable, "no GPU",
-     "The NVIDIA driver works but shows no GPU. Usually CUDA_VISIBLE_DEVICES is empty, or the container was started "
+     "The NVIDIA driver works but shows no GPU. Usually CUDA_VISIBLE_DEVICES is empty, or the "
+     "container was started "
      "without the GPU. Check with nvidia-smi, or use --device cpu."},
     {"G004", kUnavailable, "a GPU call failed",
-     "The GPU refused or aborted one of slmtune's kernels; the message names it. Another program may have reset the GPU, "
-     "or its memory is full. Look at nvidia-smi and run again; with --resume auto nothing but the last minutes is lost."},
+     "The GPU refused or aborted one of slmtune's kernels; the message names it. Another program "
+     "may have reset the GPU, "
+     "or its memory is full. Look at nvidia-smi and run again; with --resume auto nothing but the "
+     "last minutes is lost."},
+    {"G010", kUnavailable, "out of memory",
+     "There was not enough memory for the model, its training state or a step. Published "
+     "snapshots and checkpoints are untouched. Lower train.micro_batch_tokens or "
+     "data.max_tokens, train with 'method: lora', or take a smaller model; other programs may "
+     "also hold memory."},
 
     // L: lock
     {"L001", kTryLater, "store in use",
@@ -225,6 +147,18 @@ constexpr ErrorRow kRows[] = {
     {"R006", kRecipe, "required key missing",
      "A key that has no default is missing. Add it at the place named, or pass it with --set "
      "key=value."},
+    {"R007", kRecipe, "keys that exclude each other",
+     "Two keys of the recipe cannot both count, or one has no meaning beside another: for "
+     "example section 'lora' with 'method: full', or 'model.path' beside 'model.init'. Choosing "
+     "one silently would train something you did not ask for. Keep the key you mean."},
+    {"R008", kRecipe, "name that cannot name files",
+     "The recipe's name becomes part of folder and file names, so it is made of letters, digits, "
+     "'.', '_' and '-', starts without a dot and has at most 100 characters. Change it; a store "
+     "can still lie anywhere with the 'store' key."},
+    {"R009", kRecipe, "recipe and continued adapter disagree",
+     "Training goes on with an existing adapter, whose rank, alpha and variant are fixed, but "
+     "the recipe asks for other ones. Remove section 'lora' to keep the adapter's settings, or "
+     "start a new adapter on the base model."},
     {"R012", kRecipe, "unknown key",
      "The recipe has a key that slmtune does not know, and a mistyped key must not be ignored "
      "silently: training would "
@@ -241,8 +175,13 @@ constexpr ErrorRow kRows[] = {
      "A recipe is a table of 'key: value' lines at its top level, but the file is empty or holds a "
      "list or a single "
      "value. Check that the path names a recipe; the ones in recipes/ show the form."},
+    {"R040", kRecipe, "unknown chat template name",
+     "model.template names a template that slmtune does not have. The message lists the names; the "
+     "right one is that of "
+     "the model's family."},
     {"R050", kRecipe, "unknown weight format",
-     "model.quant names a storage format of frozen weights that this version does not have. The message lists those it "
+     "model.quant names a storage format of frozen weights that this version does not have. The "
+     "message lists those it "
      "has; 'none' keeps the weights as they are."},
     {"R060", kRecipe, "LoRA target matches nothing",
      "A name or expression in lora.targets fits no linear layer of the model, so it would "
@@ -254,8 +193,10 @@ constexpr ErrorRow kRows[] = {
      "must fit the whole module name, for example re:.*\\.(q_proj|v_proj). Quote it in YAML "
      "with single quotes so that backslashes stay as they are."},
     {"R070", kRecipe, "unknown export encoding",
-     "An encoding says how the numbers of a GGUF file are stored: f32 exactly, f16 and bf16 in two bytes, q8_0 in about "
-     "one byte with one scale for 32 values. The message lists the names that this version writes."},
+     "An encoding says how the numbers of a GGUF file are stored: f32 exactly, f16 and bf16 in two "
+     "bytes, q8_0 in about "
+     "one byte with one scale for 32 values. The message lists the names that this version "
+     "writes."},
 
     // S: store
     {"S001", kNoInput, "no such snapshot",
@@ -293,21 +234,52 @@ constexpr ErrorRow kRows[] = {
 
     // T: training
     {"T001", kRefused, "training diverged",
-     "The loss or the gradient was infinite or not a number in three steps in a row. Such steps are skipped, so no weight "
-     "was touched by them, and the last checkpoint is kept. Usual causes are a learning rate that is too high, a "
+     "The loss or the gradient was infinite or not a number in three steps in a row. Such steps "
+     "are skipped, so no weight "
+     "was touched by them, and the last checkpoint is kept. Usual causes are a learning rate that "
+     "is too high, a "
      "warm-up that is too short, or a broken base model."},
     {"T010", kRecipe, "the run cannot be continued with these inputs",
-     "A checkpoint continues only with the data, base model and tokenizer it was made with, so that the result equals an "
-     "uninterrupted run. One of them changed. Put it back, or start a new run with --resume never."},
+     "A checkpoint continues only with the data, base model and tokenizer it was made with, so "
+     "that the result equals an "
+     "uninterrupted run. One of them changed. Put it back, or start a new run with --resume "
+     "never."},
+    {"T011", kRecipe, "run cannot be resumed",
+     "The run named with --resume is complete, has no checkpoint yet, or was started with other "
+     "settings than the recipe has now. Going on would not give the result of either. Restore "
+     "the settings that its recipe.yaml shows, or leave --resume out."},
 
     // U: command line
+    {"U001", kUsage, "unknown option or command",
+     "The command line has an option or a command that slmtune does not know. The message "
+     "suggests the nearest name; --help lists all."},
+    {"U002", kUsage, "unexpected argument",
+     "The command line has one argument more than the command takes. Often a text with blanks "
+     "needs quotes."},
+    {"U003", kUsage, "argument missing",
+     "The command needs an argument or an option that is not there. --help shows what it takes "
+     "and an example."},
+    {"U004", kUsage, "argument malformed",
+     "The value of an argument or option cannot be used, for example a text where a number "
+     "belongs or a number outside its range. --help shows the form."},
+    {"U005", kUsage, "path of another kind",
+     "The path names something that exists but is of another kind than the command needs, for "
+     "example a GGUF file where a model folder belongs, or a store where one of its snapshots "
+     "belongs."},
+    {"U006", kUsage, "options that exclude each other",
+     "Two options cannot be used together, or an option has no meaning for what was asked. Leave "
+     "one of them out."},
+    {"U007", kUsage, "unknown error code",
+     "There is no error of that code. Codes are one letter and three digits, as in "
+     "'error[R012]'."},
     {"U010", kUsage, "--set has the wrong form",
      "--set takes key=value with a dotted key, for example --set train.learning_rate=1e-4 or --set "
      "lora.targets=all-linear. The value is read as YAML, and the key must lead through sections, "
      "or through lists by "
      "position, as in data.train.0.path."},
     {"U011", kUsage, "option value is not one of the choices",
-     "An option of the command line takes only the words that the message lists. Check the spelling."},
+     "An option of the command line takes only the words that the message lists. Check the "
+     "spelling."},
 
     // W: writing and disk
     {"W001", kIo, "reading or writing failed",
@@ -339,16 +311,24 @@ constexpr ErrorRow kRows[] = {
 }  // namespace
 
 std::span<const ErrorRow> error_rows() {
-  return kRows;
+  static const std::vector<ErrorRow> all = [] {
+    std::vector<ErrorRow> rows(std::begin(kRows), std::end(kRows));
+    std::span<const ErrorRow> files = file_format_rows();
+    rows.insert(rows.end(), files.begin(), files.end());
+    std::sort(rows.begin(), rows.end(),
+              [](const ErrorRow& a, const ErrorRow& b) { return a.code < b.code; });
+    return rows;
+  }();
+  return all;
 }
 
 const ErrorRow& error_row(std::string_view code) {
-  auto by_code = [&](std::string_view wanted) {
-    return std::find_if(std::begin(kRows), std::end(kRows),
+  auto by_code = [](std::string_view wanted) {
+    return std::find_if(error_rows().begin(), error_rows().end(),
                         [&](const ErrorRow& row) { return row.code == wanted; });
   };
   auto found = by_code(code);
-  return found != std::end(kRows) ? *found : *by_code("X001");
+  return found != error_rows().end() ? *found : *by_code("X001");
 }
 
 }  // namespace slmtune

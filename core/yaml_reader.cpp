@@ -127,6 +127,7 @@ YamlReader YamlReader::from_string(const std::string& text, const std::string& n
     throw UserError("R014", name, what, "write 'key: value' lines, as the files in recipes/ do");
   }
   set_yaml_paths(*state->root, "");
+  state->root->place = state->root->key_place = {};  // the root is the file
   return {state, state->root};
 }
 
@@ -163,7 +164,8 @@ bool YamlReader::is_list(const std::string& key) const {
 
 bool YamlReader::is_list_of_sections(const std::string& key) const {
   const Node* value = peek(*node_, key);
-  return value && value->kind == Kind::kList && !value->items.empty() && value->items[0]->kind == Kind::kMapping;
+  return value && value->kind == Kind::kList && !value->items.empty() &&
+         value->items[0]->kind == Kind::kMapping;
 }
 
 bool YamlReader::is_text(const std::string& key, const std::string& text) const {

@@ -7,6 +7,7 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <optional>
 #include <sstream>
 
 #include "core/text.h"
@@ -26,12 +27,15 @@ class TreeBuilder : public YAML::EventHandler {
  public:
   TreeBuilder(State& state, std::string origin) : state_(state), origin_(std::move(origin)) {}
 
-  std::shared_ptr<Node> root() const { return root_; }
+  // The finished tree; throws what was remembered on the way.
+  std::shared_ptr<Node> take() const {
+    if (remembered_) throw *remembered_;
+    return root_ ? root_ : std::make_shared<Node>();
+  }
 
   [[noreturn]] void fail(const YAML::Mark& mark, const std::string& what,
                          const std::string& help = kSyntaxHelp) const {
-    YamlPlace place = place_of(mark);
-    throw UserError({{"R002", state_.where(place), what, help, state_.excerpt(place)}});
+    throw error_at(mark, what, help);
   }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
@@ -40,7 +44,7 @@ class TreeBuilder : public YAML::EventHandler {
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    if (wants_key()) fail(mark, "a key is missing before ':'");
+    if (wants_key()) remember(mark, "a key is missing before ':'");
     finish(start(mark, Node::Kind::kNull), anchor);
   }
 
@@ -81,6 +85,18 @@ class TreeBuilder : public YAML::EventHandler {
     YamlPlace key_place;
   };
 
+  UserError error_at(const YAML::Mark& mark, const std::string& what,
+                     const std::string& help) const {
+    YamlPlace place = place_of(mark);
+    return UserError({{"R002", state_.where(place), what, help, state_.excerpt(place)}});
+  }
+
+  // yaml-cpp takes what follows an unclosed bracket for a key, and complains of the bracket only at
+  // the end of the text; its complaint is the better one, so ours waits.
+  void remember(const YAML::Mark& mark, const std::string& what) {
+    if (!remembered_) remembered_ = error_at(mark, what, kSyntaxHelp);
+  }
+
   YamlPlace place_of(const YAML::Mark& mark) const {
     if (!origin_.empty()) return {0, 0, origin_};
     if (mark.is_null()) return {};
@@ -108,7 +124,7 @@ class TreeBuilder : public YAML::EventHandler {
   void begin(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
              Node::Kind kind) {
     check_tag(mark, tag);
-    if (wants_key()) fail(mark, "a key must be plain text");
+    if (wants_key()) remember(mark, "a key must be plain text");
     if (open_.size() >= kDepthLimit)
       fail(mark, fmt::format("nested deeper than {} levels", kDepthLimit));
     open_.push_back({start(mark, kind), anchor, false, false, {}, {}});
@@ -146,6 +162,10 @@ class TreeBuilder : public YAML::EventHandler {
       parent.node->items.push_back(node);
       return;
     }
+    if (!parent.has_key) {  // a wrong key, remembered: its value is dropped
+      parent.has_key = parent.is_duplicate = true;
+      return;
+    }
     parent.has_key = false;
     node->key_place = parent.key_place;
     if (!parent.is_duplicate) parent.node->entries.push_back({parent.key, parent.key_place, node});
@@ -171,6 +191,7 @@ class TreeBuilder : public YAML::EventHandler {
   std::vector<Open> open_;
   std::map<YAML::anchor_t, std::shared_ptr<Node>> anchors_;
   size_t count_ = 0;
+  std::optional<UserError> remembered_;
 };
 
 [[noreturn]] void refuse_byte(const State& state, const std::string& origin, size_t line,
@@ -244,7 +265,7 @@ std::shared_ptr<Node> parse_yaml(const std::string& text, State& state, const st
   } catch (const YAML::Exception& error) {
     builder.fail(YAML::Mark::null_mark(), "not valid YAML: " + error.msg);
   }
-  return builder.root() ? builder.root() : std::make_shared<Node>();
+  return builder.take();
 }
 
 void set_yaml_paths(Node& node, const std::string& path) {

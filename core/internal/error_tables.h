@@ -1,0 +1,11 @@
+// The parts of the table of error codes; error_rows() joins them.
+#pragma once
+#include <span>
+
+#include "core/error_codes.h"
+
+namespace slmtune {
+
+std::span<const ErrorRow> file_format_rows();
+
+}  // namespace slmtune
