@@ -1,0 +1,33 @@
+// One answer, written out while it is made; shared by generate and chat.
+#pragma once
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cli/model_source.h"
+#include "eval/generation.h"
+
+namespace slmtune::cli {
+
+struct SamplingFlags {
+  bool greedy = false;
+  eval::SamplingOptions options;
+};
+void add_sampling_flags(CLI::App& command, SamplingFlags& flags);
+
+struct Answer {
+  std::string text;
+  std::vector<int32_t> ids;
+};
+
+// `on_text` gets each piece of text that became complete; whole characters only.
+Answer answer(LoadedModel& loaded, std::span<const int32_t> prompt, const SamplingFlags& flags,
+              const std::function<void(const std::string&)>& on_text = {});
+
+}  // namespace slmtune::cli

@@ -1,0 +1,62 @@
+#include "cli/exports.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/atomic_file.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "lora/merge.h"
+
+namespace slmtune::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Runtimes reserve memory for the whole context; what the model could take is often far more than a
+// desktop has.
+constexpr int64_t kServedContext = 8192;
+
+}  // namespace
+
+MergedModel merged_model(models::CausalLM& model, const fs::path& weights_folder,
+                         const fs::path& folder, const std::string& name) {
+  auto weights = std::make_unique<TensorFolder>(TensorFolder::open(weights_folder));
+  std::vector<TensorSource> tensors = lora::merged_tensors(model, *weights);
+  return {std::move(weights), {model.config(), std::move(tensors), folder, name}};
+}
+
+GgufExport export_gguf(const MergedModel& merged, const TextSide& text, const std::string& encoding,
+                       const fs::path& to) {
+  if (to.has_parent_path()) make_folder(to.parent_path());
+  GgufExport done{exporting::write_gguf_model(merged.parts, text.tokenizer, encoding, to), {}};
+  fs::path modelfile = to.parent_path() / "Modelfile";
+  if (fs::exists(modelfile)) {
+    log_info("'" + modelfile.string() + "' is there already and stays as it is");
+    return done;
+  }
+  int64_t context =
+      std::min(std::max<int64_t>(merged.parts.config.max_positions, 1), kServedContext);
+  write_file(modelfile, exporting::modelfile(to.filename().string(), text.chat, context));
+  done.modelfile = modelfile;
+  return done;
+}
+
+OrderedJson export_json(const GgufExport& done, const std::string& encoding) {
+  const exporting::GgufReport& report = done.report;
+  OrderedJson json = {
+      {"format", "gguf"},      {"encoding", encoding},      {"path", report.path.string()},
+      {"bytes", report.bytes}, {"tensors", report.tensors}, {"worst_error", report.worst_error}};
+  if (!done.modelfile.empty()) json["modelfile"] = done.modelfile.string();
+  return json;
+}
+
+void say_export(const GgufExport& done, const std::string& encoding) {
+  const exporting::GgufReport& report = done.report;
+  log_info(fmt::format("export: {} ({}, {}, {} tensors, read back with a worst error of {:.2g})",
+                       report.path.string(), encoding, human_bytes(report.bytes), report.tensors,
+                       report.worst_error));
+}
+
+}  // namespace slmtune::cli

@@ -1,0 +1,37 @@
+// A trained or merged model as a file or folder for other programs; shared by train, export and
+// merge.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "cli/model_source.h"
+#include "core/json.h"
+#include "export/export.h"
+
+namespace slmtune::cli {
+
+// Final tensors that borrow from `weights`; keep both and the model together.
+struct MergedModel {
+  std::unique_ptr<TensorFolder> weights;
+  exporting::ModelParts parts;
+};
+
+// The weights of `weights_folder` with the adapters of `model` merged. `folder` has config.json and
+// tokenizer files.
+MergedModel merged_model(models::CausalLM& model, const std::filesystem::path& weights_folder,
+                         const std::filesystem::path& folder, const std::string& name);
+
+struct GgufExport {
+  exporting::GgufReport report;
+  std::filesystem::path modelfile;  // empty when there was one already
+};
+
+// Writes the GGUF file (replacing one of that name) and a Modelfile beside it.
+GgufExport export_gguf(const MergedModel& merged, const TextSide& text, const std::string& encoding,
+                       const std::filesystem::path& to);
+
+OrderedJson export_json(const GgufExport& done, const std::string& encoding);
+void say_export(const GgufExport& done, const std::string& encoding);
+
+}  // namespace slmtune::cli

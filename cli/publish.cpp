@@ -1,0 +1,144 @@
+#include "cli/publish.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "cli/exports.h"
+#include "core/atomic_file.h"
+#include "core/log.h"
+#include "core/safetensors.h"
+#include "core/sha256.h"
+#include "core/version.h"
+#include "lora/merge.h"
+#include "lora/peft_files.h"
+
+namespace slmtune::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+DType stored_dtype(at::ScalarType dtype) {
+  return dtype == at::kBFloat16 ? DType::kBF16 : dtype == at::kHalf ? DType::kF16 : DType::kF32;
+}
+
+std::string score_line(const OrderedJson& metrics, const char* key, const char* title) {
+  return metrics.contains(key) && metrics[key].is_number()
+             ? fmt::format("| {} | {:.4f} |\n", title, metrics[key].get<double>())
+             : "";
+}
+
+// The model card: origin, settings, scores. No text of the user's rows.
+std::string card(const Recipe& recipe, const ModelInputs& inputs, const TrainRows& rows,
+                 const OrderedJson& metrics, int64_t number) {
+  bool is_lora = recipe.method == "lora";
+  std::string text = "---\nlibrary_name: " + std::string(is_lora ? "peft" : "transformers") + "\n";
+  if (inputs.facts && !inputs.facts->licence.empty())
+    text += "license: " + inputs.facts->licence + "\n";
+  text += fmt::format("---\n# {} #{}\n\n{} of `{}`, made by slmtune {}.\n\n", recipe.name, number,
+                      is_lora ? "LoRA adapter" : "Full training", inputs.base_name, version());
+  text += fmt::format(
+      "| data | rows | tokens | trained tokens |\n|---|---|---|---|\n| train | {} | {} | {} |\n",
+      rows.train.rows.size(), rows.train.counts.tokens, rows.train.counts.trained_tokens);
+  if (rows.valid)
+    text += fmt::format("| validation | {} | {} | {} |\n", rows.valid->rows.size(),
+                        rows.valid->counts.tokens, rows.valid->counts.trained_tokens);
+  text += "\n| score | value |\n|---|---|\n" +
+          score_line(metrics, "train_loss", "training loss, last step") +
+          score_line(metrics, "valid_loss", "validation loss") +
+          score_line(metrics, "valid_perplexity", "validation perplexity") +
+          score_line(metrics, "exact_match", "exact match") + score_line(metrics, "f1", "token F1");
+  return text + "\n## Settings\n\n```yaml\n" + recipe_text(recipe) + "```\n";
+}
+
+void write_weights(const Recipe& recipe, const ModelInputs& inputs, TrainedModel& trained,
+                   const fs::path& staging) {
+  if (trained.lora) {
+    lora::save_peft(*trained.model, *trained.lora, inputs.base_name, staging);
+    copy_tokenizer_files(trained.folder, staging);
+    return;
+  }
+  exporting::ModelParts parts{
+      trained.model->config(),
+      lora::dense_tensors(*trained.model, stored_dtype(trained.model->dtype)), trained.folder,
+      recipe.name};
+  exporting::write_hf_folder(parts, staging);
+}
+
+store::Manifest manifest_of(const Recipe& recipe, const ModelInputs& inputs,
+                            const OrderedJson& metrics, int64_t number,
+                            const std::map<std::string, std::string>& identity) {
+  store::Manifest manifest;
+  manifest.number = number;
+  manifest.name = recipe.name;
+  manifest.method = recipe.method;
+  manifest.parent = inputs.parent ? inputs.parent->string() : "";
+  if (recipe.model.from && recipe.model.from->find('#') != std::string::npos) {
+    // An alias moves on; the number stays.
+    auto parent = store::parse_snapshot_ref(*recipe.model.from, fs::current_path());
+    std::string parent_store = recipe.model.from->substr(0, recipe.model.from->rfind('#'));
+    manifest.parent = fmt::format("{}#{}", parent_store, parent->manifest.number);
+  }
+  manifest.base_path = fs::absolute(inputs.facts ? fs::path(inputs.base_name) : inputs.base)
+                           .lexically_normal()
+                           .string();
+  manifest.hashes = identity;
+  manifest.hashes["recipe"] = sha256(recipe_text(recipe));
+  manifest.metrics = metrics;
+  return manifest;
+}
+
+}  // namespace
+
+OrderedJson metrics_json(const train::SftResult& result, const RunScores& scores) {
+  OrderedJson json = {
+      {"schema", 1}, {"steps", result.state.step}, {"train_loss", result.last_loss}};
+  if (result.valid_loss) {
+    json["valid_loss"] = *result.valid_loss;
+    json["valid_perplexity"] = std::exp(*result.valid_loss);
+  }
+  if (scores.valid) {
+    if (scores.valid->exact_match) json["exact_match"] = *scores.valid->exact_match;
+    if (scores.valid->f1) json["f1"] = *scores.valid->f1;
+    json["answers"] = scores.valid->answers;
+  }
+  return json;
+}
+
+store::SnapshotInfo publish_snapshot(store::SnapshotStore& store, const Recipe& recipe,
+                                     const ModelInputs& inputs, const TrainRows& rows,
+                                     TrainedModel& trained, const OrderedJson& metrics,
+                                     const std::map<std::string, std::string>& identity) {
+  int64_t number = store.claim();
+  fs::path staging = store.staging(number);
+  write_weights(recipe, inputs, trained, staging);
+  write_file(staging / "metrics.json", metrics.dump(2) + "\n");
+  write_file(staging / "README.md", card(recipe, inputs, rows, metrics, number));
+  return store.publish(manifest_of(recipe, inputs, metrics, number, identity));
+}
+
+OrderedJson export_snapshot(const Recipe& recipe, const ModelInputs& inputs, TrainedModel& trained,
+                            const store::SnapshotInfo& snapshot) {
+  OrderedJson made = OrderedJson::array();
+  fs::path folder = recipe.store / "exports" / fmt::format("{:04}", snapshot.number);
+  fs::path weights = trained.lora ? inputs.base : snapshot.path;
+  for (const ExportChoice& choice : recipe.exports) {
+    MergedModel merged = merged_model(*trained.model, weights, trained.folder, recipe.name);
+    if (choice.format == "hf") {
+      fs::path to = choice.to ? fs::path(*choice.to) : folder / "hf";
+      if (to.has_parent_path()) make_folder(to.parent_path());
+      exporting::write_hf_folder(merged.parts, to);
+      log_info("export: " + to.string());
+      made.push_back({{"format", "hf"}, {"path", to.string()}});
+      continue;
+    }
+    fs::path to =
+        choice.to ? fs::path(*choice.to) : folder / (recipe.name + "-" + choice.encoding + ".gguf");
+    GgufExport done = export_gguf(merged, inputs.text, choice.encoding, to);
+    say_export(done, choice.encoding);
+    made.push_back(export_json(done, choice.encoding));
+  }
+  return made;
+}
+
+}  // namespace slmtune::cli

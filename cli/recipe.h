@@ -1,0 +1,67 @@
+// A recipe: one YAML file that says everything about a training run. Each module parses its own
+// section; this file puts them together, checks what no section can see alone, and prints the
+// resolved result.
+//
+//   Recipe recipe = read_recipe("recipes/faq.yaml", {"train.epochs=3"});   // every mistake at once
+//   print(recipe_text(recipe));                                            // every key, defaults
+//   included
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "core/yaml_reader.h"
+#include "data/data_config.h"
+#include "lora/lora_config.h"
+#include "train/train_config.h"
+
+namespace slmtune::cli {
+
+// Exactly one of path, from and init is set.
+struct ModelChoice {
+  std::optional<std::string> path;     // Hugging Face folder
+  std::optional<std::string> from;     // snapshot to continue: 'STORE#latest'
+  std::optional<std::string> init;     // facts file: fresh weights from the seed
+  std::optional<std::string> adapter;  // PEFT folder to continue, beside `path`
+  std::string quant = "none", dtype = "auto", device = "auto";
+  std::optional<std::string> chat_template;  // model.template; absent = recognised from the folder
+};
+
+struct ExportChoice {
+  std::string format;             // gguf | hf
+  std::string encoding;           // of a GGUF file
+  std::optional<std::string> to;  // absent: <store>/exports/<number>/
+};
+
+struct Recipe {
+  std::string name;
+  std::filesystem::path store;
+  ModelChoice model;
+  std::string method, objective;
+  lora::LoraConfig lora;
+  bool has_lora_section = false;
+  data::DataConfig data;
+  train::TrainConfig train;
+  train::EvalConfig eval;
+  std::vector<ExportChoice> exports;
+};
+
+// Reads, applies `settings` (--set) and the flags, and checks: UserError with all mistakes of form
+// at once (R…), then with all named files that do not exist (N001), before any model is loaded.
+// Touches nothing.
+Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::string>& settings,
+                   const DeviceFlags& flags = {});
+
+// Resolved recipe as YAML, the same bytes for the same recipe; reading it gives the recipe again.
+std::string recipe_text(const Recipe& recipe);
+
+// The files and folders that `recipe` names; `yaml` gives the places. UserError N001 with all that
+// are missing.
+void check_named_files(const Recipe& recipe, YamlReader yaml);
+
+// True for a path that names a recipe rather than a model or snapshot.
+bool is_recipe_path(const std::string& text);
+
+}  // namespace slmtune::cli

@@ -1,0 +1,26 @@
+// Ctrl-C and SIGTERM while training: the first one asks the loop to stop at a durable checkpoint,
+// the second ends the program at once.
+#pragma once
+
+namespace slmtune::cli {
+
+// Handlers are in place while an object of this class lives.
+class StopSignals {
+ public:
+  StopSignals();
+  ~StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+};
+
+// Signal that asked to stop, 0 if none.
+int stop_signal();
+
+// Dies by `signal` with its default action, so that the shell sees 128 + signal.
+[[noreturn]] void die_by_signal(int signal);
+
+// Writes to a closed pipe give an error instead of killing the program in the middle of a training
+// run.
+void ignore_broken_pipes();
+
+}  // namespace slmtune::cli

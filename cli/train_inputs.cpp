@@ -1,0 +1,154 @@
+#include "cli/train_inputs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/sha256.h"
+
+namespace slmtune::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+ModelInputs from_facts(const Recipe& recipe) {
+  InitFacts facts = read_init_facts(*recipe.model.init);
+  std::string chat = recipe.model.chat_template.value_or(facts.chat_template);
+  ModelInputs inputs{facts,
+                     facts.tokenizer,
+                     *recipe.model.init,
+                     {},
+                     {},
+                     facts.config,
+                     load_text_side(facts.tokenizer, chat)};
+  return inputs;
+}
+
+ModelInputs from_source(const Recipe& recipe, const ModelSource& source, const std::string& name) {
+  models::ModelConfig config = models::ModelConfig::load(source.base);
+  return {{},
+          source.base,
+          name,
+          source.adapter,
+          source.snapshot,
+          config,
+          load_text_side(source.base, recipe.model.chat_template)};
+}
+
+ModelInputs from_snapshot(const Recipe& recipe) {
+  ModelSource source = resolve_source(*recipe.model.from, std::nullopt);
+  if (source.adapter && recipe.method == "full")
+    throw UserError("R007", "model.from",
+                    "method full cannot continue '" + *recipe.model.from + "', which is an adapter",
+                    "merge it into its base first with 'slmtune merge', or write 'method: lora'");
+  return from_source(recipe, source, source.base.string());
+}
+
+void say_counts(const char* name, const data::Dataset& rows) {
+  const data::DataCounts& c = rows.counts;
+  std::string text = fmt::format("{}: {} rows, {} tokens ({} trained), longest {}", name,
+                                 rows.rows.size(), c.tokens, c.trained_tokens, c.longest);
+  auto add = [&](int64_t count, const char* what) {
+    if (count > 0) text += fmt::format(", {} {}", count, what);
+  };
+  add(c.dropped_too_long, "dropped as too long");
+  add(c.truncated, "truncated");
+  add(c.duplicates, "duplicates");
+  add(c.empty, "empty");
+  log_info(text);
+}
+
+std::string folder_hash(const fs::path& folder, bool (*is_part)(const fs::path&)) {
+  std::set<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.is_regular_file() && is_part(entry.path())) files.insert(entry.path());
+  std::string text;
+  for (const fs::path& file : files)
+    text += file.filename().string() + " " + sha256_file(file) + "\n";
+  return sha256(text);
+}
+
+bool is_weight_file(const fs::path& path) {
+  return path.extension() == ".safetensors" || path.filename() == "config.json" ||
+         path.filename() == "adapter_config.json";
+}
+
+}  // namespace
+
+ModelInputs find_model_inputs(const Recipe& recipe) {
+  if (recipe.model.init) return from_facts(recipe);
+  if (recipe.model.from) return from_snapshot(recipe);
+  return from_source(recipe, resolve_source(*recipe.model.path, recipe.model.adapter),
+                     *recipe.model.path);
+}
+
+TrainRows load_rows(const Recipe& recipe, const ModelInputs& inputs) {
+  check_vocabulary(inputs.text.tokenizer, inputs.config, inputs.base.string());
+  TrainRows rows{{}, {}, recipe.data};
+  if (inputs.config.max_positions > 0 && rows.config.max_tokens > inputs.config.max_positions) {
+    log_info(fmt::format("data.max_tokens: {} is lowered to {}, the model's context",
+                         rows.config.max_tokens, inputs.config.max_positions));
+    rows.config.max_tokens = inputs.config.max_positions;
+  }
+  rows.train =
+      data::load_dataset(rows.config.train, rows.config, inputs.text.tokenizer, inputs.text.chat);
+  if (rows.config.valid) {
+    data::Source source{*rows.config.valid, 1.0};
+    rows.valid =
+        data::load_dataset({&source, 1}, rows.config, inputs.text.tokenizer, inputs.text.chat);
+  } else if (rows.config.valid_fraction > 0) {
+    rows.valid = data::split_validation(rows.train, rows.config.valid_fraction, recipe.train.seed);
+  }
+  say_counts("train", rows.train);
+  if (rows.valid) say_counts("valid", *rows.valid);
+  return rows;
+}
+
+std::vector<eval::Question> valid_questions(const Recipe& recipe, const ModelInputs& inputs,
+                                            const TrainRows& rows) {
+  const auto& metrics = recipe.eval.metrics;
+  bool wanted =
+      std::any_of(metrics.begin(), metrics.end(), [](const std::string& m) { return m != "loss"; });
+  if (!wanted || !rows.valid) return {};
+  std::vector<fs::path> files;
+  if (rows.config.valid)
+    files.push_back(*rows.config.valid);
+  else
+    for (const data::Source& source : rows.config.train) files.push_back(source.path);
+  std::set<std::string> places(rows.valid->places.begin(), rows.valid->places.end());
+  std::vector<eval::Question> questions;
+  for (const fs::path& file : files)
+    for (eval::Question& question :
+         eval::questions(file, rows.config.format, inputs.text.tokenizer, inputs.text.chat))
+      if (places.count(question.place)) questions.push_back(std::move(question));
+  return questions;
+}
+
+std::map<std::string, std::string> identity_of(const Recipe& recipe, const ModelInputs& inputs,
+                                               const TrainRows& rows) {
+  std::map<std::string, std::string> identity;
+  identity["base"] = inputs.facts
+                         ? sha256(inputs.config.json.dump() + std::to_string(recipe.train.seed))
+                         : folder_hash(inputs.base, is_weight_file);
+  if (inputs.adapter) identity["adapter"] = folder_hash(*inputs.adapter, is_weight_file);
+  identity["dataset"] = sha256(rows.train.sha256 + (rows.valid ? rows.valid->sha256 : ""));
+  identity["tokenizer"] = sha256_file(inputs.base / "tokenizer.json");
+  identity["template"] = inputs.text.chat ? sha256(inputs.text.chat->name) : "";
+  return identity;
+}
+
+OrderedJson counts_json(const data::Dataset& rows) {
+  const data::DataCounts& c = rows.counts;
+  return {{"rows", rows.rows.size()},
+          {"tokens", c.tokens},
+          {"trained_tokens", c.trained_tokens},
+          {"longest", c.longest},
+          {"dropped_too_long", c.dropped_too_long},
+          {"truncated", c.truncated},
+          {"duplicates", c.duplicates}};
+}
+
+}  // namespace slmtune::cli

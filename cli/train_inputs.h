@@ -1,0 +1,53 @@
+// What a recipe starts from, found and checked before any weight is read: model folder or facts,
+// tokenizer, template, rows.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/init_facts.h"
+#include "cli/model_source.h"
+#include "cli/recipe.h"
+#include "core/json.h"
+#include "data/loader.h"
+#include "eval/evaluate.h"
+
+namespace slmtune::cli {
+
+struct ModelInputs {
+  std::optional<InitFacts> facts;  // model.init
+  std::filesystem::path base;      // Hugging Face folder; with facts: the tokenizer's folder
+  std::string base_name;           // as the user wrote it, for adapter_config.json and cards
+  std::optional<std::filesystem::path> adapter;  // PEFT folder to continue
+  std::optional<std::filesystem::path> parent;   // snapshot that is continued
+  models::ModelConfig config;
+  TextSide text;
+};
+
+// N001, N002, S…, F03x, F05x; R007 when the snapshot does not fit the method.
+ModelInputs find_model_inputs(const Recipe& recipe);
+
+struct TrainRows {
+  data::Dataset train;
+  std::optional<data::Dataset> valid;
+  data::DataConfig config;  // max_tokens lowered to the model's context
+};
+
+// Reads and tokenises everything the recipe trains and validates on; says the counts on stderr.
+TrainRows load_rows(const Recipe& recipe, const ModelInputs& inputs);
+
+// Validation rows that have an answer, for exact match and F1. Empty when the recipe asks for loss
+// only.
+std::vector<eval::Question> valid_questions(const Recipe& recipe, const ModelInputs& inputs,
+                                            const TrainRows& rows);
+
+// Hashes that must be the same for a run to go on: base, adapter, data, tokenizer, template.
+std::map<std::string, std::string> identity_of(const Recipe& recipe, const ModelInputs& inputs,
+                                               const TrainRows& rows);
+
+OrderedJson counts_json(const data::Dataset& rows);
+
+}  // namespace slmtune::cli

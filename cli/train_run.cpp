@@ -1,0 +1,136 @@
+#include "cli/train_run.h"
+
+#include <fmt/format.h>
+
+#include "cli/signals.h"
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/seed.h"
+#include "lora/attach.h"
+#include "lora/peft_files.h"
+
+namespace slmtune::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Identity = std::map<std::string, std::string>;
+
+// The first thing that changed since the checkpoint was written, "" if none.
+std::string changed_since(const fs::path& checkpoint, const Identity& identity) {
+  Json stored = read_json(checkpoint / "state.json").value("identity", Json::object());
+  for (const auto& [name, hash] : identity)
+    if (stored.value(name, std::string()) != hash) return name;
+  return "";
+}
+
+OpenRun open_named(const Recipe& recipe, const std::string& text, const std::string& name) {
+  fs::path folder = fs::is_directory(name) ? fs::path(name) : recipe.store / "runs" / name;
+  if (!fs::is_directory(folder))
+    throw UserError("N001", "--resume", "no such run: '" + name + "'",
+                    "runs of this store are in " + (recipe.store / "runs").string());
+  if (fs::exists(folder / "summary.json"))
+    throw UserError("T011", folder.string(), "this run is complete",
+                    "leave --resume out to train again");
+  if (!fs::exists(folder / "recipe.yaml") || read_text_file(folder / "recipe.yaml") != text)
+    throw UserError(
+        "T011", folder.string(), "this run was started with other settings",
+        "its recipe.yaml shows them; restore them, or leave --resume out to train anew");
+  auto checkpoint = train::latest_checkpoint(folder);
+  if (!checkpoint)
+    throw UserError("T011", folder.string(), "this run has no checkpoint to go on from",
+                    "leave --resume out to train anew");
+  return {train::RunFolder::open(folder), checkpoint};
+}
+
+}  // namespace
+
+OpenRun open_run(const Recipe& recipe, const std::string& text, const std::string& resume,
+                 const Identity& identity) {
+  if (resume != "auto" && resume != "never") return open_named(recipe, text, resume);
+  auto found =
+      resume == "auto" ? train::RunFolder::find_resumable(recipe.store, text) : std::nullopt;
+  auto checkpoint = found ? train::latest_checkpoint(found->path()) : std::nullopt;
+  if (checkpoint) {
+    std::string changed = changed_since(*checkpoint, identity);
+    if (changed.empty()) {
+      log_info("resuming " + checkpoint->string());
+      return {std::move(*found), checkpoint};
+    }
+    log_info(fmt::format("starting anew: the {} changed since {} stopped", changed,
+                         found->path().filename().string()));
+  }
+  return {train::RunFolder::create(recipe.store, text), std::nullopt};
+}
+
+namespace {
+
+// A recipe that names other sizes than the adapter it continues would be followed in part only.
+void check_continued(const Recipe& recipe, const lora::LoraConfig& found) {
+  if (!recipe.has_lora_section) return;
+  auto differs = [](const std::string& key, const auto& wanted, const auto& has) {
+    throw UserError(
+        "R009", "lora." + key,
+        fmt::format("the recipe says {}, but the adapter that is continued has {}", wanted, has),
+        "remove section 'lora' to keep the adapter's settings");
+  };
+  if (recipe.lora.variant != found.variant) differs("variant", recipe.lora.variant, found.variant);
+  if (recipe.lora.rank != found.rank) differs("rank", recipe.lora.rank, found.rank);
+  if (recipe.lora.alpha != found.alpha) differs("alpha", recipe.lora.alpha, found.alpha);
+}
+
+std::unique_ptr<models::CausalLM> load_base(const Recipe& recipe, const ModelInputs& inputs,
+                                            const models::LoadOptions& options,
+                                            TrainedModel& trained, const fs::path& run) {
+  trained.folder = inputs.base;
+  if (!inputs.facts) return models::load_model(inputs.base, options);
+  trained.folder = run / "model";
+  write_init_folder(*inputs.facts, trained.folder);
+  return models::init_model(inputs.config, derive_seed(recipe.train.seed, "init"), options);
+}
+
+}  // namespace
+
+TrainedModel make_trainable(const Recipe& recipe, const ModelInputs& inputs,
+                            const kernels::DeviceChoice& device, const fs::path& run) {
+  kernels::seed_everything(recipe.train.seed);
+  TrainedModel trained;
+  trained.model =
+      load_base(recipe, inputs, {device.dtype, device.device, recipe.model.quant}, trained, run);
+  models::CausalLM& model = *trained.model;
+  if (recipe.method == "full") {
+    model.for_each_parameter(
+        [](const std::string&, at::Tensor& tensor) { tensor.requires_grad_(true); });
+  } else if (inputs.adapter) {
+    trained.lora = lora::load_peft(model, *inputs.adapter);
+    check_continued(recipe, *trained.lora);
+  } else {
+    trained.lora = recipe.lora;
+    lora::attach(model, recipe.lora, recipe.train.seed);
+  }
+  trained.parameters = models::count_parameters(model);
+  auto [total, trainable] = trained.parameters;
+  log_info(fmt::format(
+      "model: {} parameters, {} trained ({:.2f} %)", total, trainable,
+      100.0 * static_cast<double>(trainable) / static_cast<double>(std::max<int64_t>(total, 1))));
+  return trained;
+}
+
+train::SftResult train_model(const Recipe& recipe, const TrainRows& rows, TrainedModel& trained,
+                             OpenRun& run, const Identity& identity) {
+  train::SftJob job;
+  job.model = trained.model.get();
+  job.train = &rows.train;
+  job.valid = rows.valid ? &*rows.valid : nullptr;
+  job.config = recipe.train;
+  job.eval = recipe.eval;
+  job.pack = rows.config.pack;
+  job.run = &run.folder;
+  job.resume_from = run.checkpoint;
+  job.identity = identity;
+  job.should_stop = [] { return stop_signal() != 0; };
+  StopSignals handlers;
+  return train::run_sft(job);
+}
+
+}  // namespace slmtune::cli
