@@ -1,4 +1,5 @@
-// The recipe's `data:` section.
+// The recipe's `data:` section. `train` is a path, a list of paths or a list of {path, weight}; `valid` is a path, {path}
+// or {fraction}. A folder as `train` stands for its train.jsonl, and for its valid.jsonl when no `valid` is given.
 #pragma once
 #include <filesystem>
 #include <optional>
@@ -12,6 +13,7 @@ namespace slmtune::data {
 struct Source {
   std::filesystem::path path;  // a .jsonl file, or a folder with train.jsonl / valid.jsonl
   double weight = 1.0;         // 2.0 = each row twice an epoch, 0.5 = half of the rows
+  std::string where = {};      // place in the recipe, for errors
 };
 
 struct DataConfig {

@@ -1,10 +1,9 @@
 // JSONL files → checked, tokenised rows. Every bad line is found before anything is trained.
 //
-//   Dataset train = load_dataset(config.train, config, tokenizer, chat, seed);
+//   Dataset train = load_dataset(config.train, config, tokenizer, chat);
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,7 +23,7 @@ struct Dataset {
   std::vector<Tokens> rows;
   std::vector<std::string> places;  // "file.jsonl:12" of each row
   DataCounts counts;
-  std::string sha256;               // over the bytes of the files, in order
+  std::string sha256;               // of the file; of several: over their hexadecimal sums, in order
 };
 
 // Reads the rows of one file in order. Errors: N001; D001 no rows; otherwise UserError with up to 20 bad lines (and the
@@ -34,11 +33,13 @@ std::vector<Example> read_examples(const std::filesystem::path& path, const std:
                                    std::vector<std::string>* places = nullptr);
 
 // Reads, tokenises and applies max_tokens / too_long (refuse: D010 lists the first rows, their lengths and the way out).
-// Source weights repeat or thin rows here (the fraction by a fixed hash of the row's place). Exact duplicates are kept and counted. Rows with no trained token are D005. Progress on stderr when it takes > 1 s.
+// Source weights repeat or thin rows here (the fraction by a fixed hash of the row's place). Exact duplicates are kept and
+// counted. Rows with no trained token are D005. Progress on stderr when it takes > 1 s.
 Dataset load_dataset(std::span<const Source> sources, const DataConfig& config, const Tokenizer& tokenizer,
                      const ChatTemplate* chat);
 
-// Splits off `fraction` of the rows (at least one) for validation: the same rows for the same seed.
+// Splits off `fraction` of the rows (at least one) for validation: the same rows for the same seed. Copies that a source's
+// weight made stay on one side. D001 when fewer than two rows are there.
 Dataset split_validation(Dataset& train, double fraction, uint64_t seed);
 
 }  // namespace slmtune::data

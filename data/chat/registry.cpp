@@ -1,0 +1,37 @@
+// The list of chat templates. Adding one = one function of a family file and one line here.
+#include <array>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "data/chat/families.h"
+
+namespace slmtune::data {
+
+std::span<const ChatTemplate> ChatTemplate::all() {
+  static const std::array templates = {chatml_template(),       qwen2_template(),  qwen2_5_template(),
+                                       qwen2_5_base_template(), llama3_template(), llama3_1_template()};
+  return templates;
+}
+
+const ChatTemplate& ChatTemplate::by_name(std::string_view name) {
+  std::vector<std::string> names;
+  for (const ChatTemplate& one : all()) {
+    if (one.name == name) return one;
+    names.emplace_back(one.name);
+  }
+  const std::string near = nearest_name(name, names);
+  throw UserError("R040", "", "unknown chat template '" + std::string(name) + "'",
+                  near.empty() ? "choose " + quoted_list(names) : "did you mean '" + near + "'?");
+}
+
+std::vector<Span> ChatTemplate::render(std::span<const Message> messages, bool generation_prompt) const {
+  return render_spans(messages, generation_prompt);
+}
+
+std::string ChatTemplate::render_text(std::span<const Message> messages, bool generation_prompt) const {
+  std::string text;
+  for (const Span& span : render(messages, generation_prompt)) text += span.text;
+  return text;
+}
+
+}  // namespace slmtune::data
