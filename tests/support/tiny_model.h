@@ -4,6 +4,7 @@
 //   write_model_folder(*model, folder.path(), DType::kBF16);
 #pragma once
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <memory>
 #include <string>

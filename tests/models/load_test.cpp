@@ -1,0 +1,152 @@
+#include "models/causal_lm.h"
+
+#include "tests/support/raises.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/tiny_model.h"
+
+namespace slmtune::models {
+namespace {
+
+using namespace slmtune::testing;
+
+constexpr const char* kLlama = "LlamaForCausalLM";
+
+at::Tensor parameter(CausalLM& model, const std::string& wanted) {
+  at::Tensor found;
+  model.for_each_parameter([&](const std::string& name, at::Tensor& tensor) {
+    if (name == wanted) found = tensor;
+  });
+  return found;
+}
+
+class LoadModel : public ::testing::Test {
+ protected:
+  // Writes the folder of a tiny model after `change` was applied to its tensors.
+  void write(const std::function<void(std::vector<TensorSource>&)>& change, bool tied = false) {
+    auto model = tiny_model(kLlama, at::kFloat, tied);
+    write_file(folder_.path() / "config.json", model->config().json.dump());
+    auto tensors = model_tensors(*model, DType::kF32);
+    change(tensors);
+    write_safetensors(folder_.path() / "model.safetensors", tensors);
+  }
+  void load() { load_model(folder_.path(), {}); }
+
+  TempFolder folder_;
+};
+
+TEST_F(LoadModel, GivesTheSavedWeightsBack) {
+  auto saved = tiny_model(kLlama);
+  write_model_folder(*saved, folder_.path());
+  auto loaded = load_model(folder_.path(), {});
+  saved->for_each_parameter([&](const std::string& name, at::Tensor& tensor) {
+    EXPECT_TRUE(at::equal(tensor, parameter(*loaded, name))) << name;
+  });
+}
+
+TEST_F(LoadModel, ConvertsStoredTypes) {
+  auto saved = tiny_model(kLlama);
+  for (const auto& [stored, type] :
+       {std::pair{DType::kBF16, at::kBFloat16}, std::pair{DType::kF16, at::kHalf}}) {
+    write_model_folder(*saved, folder_.path(), stored);
+    auto loaded = load_model(folder_.path(), {});
+    saved->for_each_parameter([&, type = type](const std::string& name, at::Tensor& tensor) {
+      EXPECT_TRUE(at::equal(tensor.to(type).to(at::kFloat), parameter(*loaded, name))) << name;
+    });
+  }
+  auto low = load_model(folder_.path(), {.dtype = at::kBFloat16});
+  EXPECT_EQ(parameter(*low, "model.norm.weight").scalar_type(), at::kBFloat16);
+}
+
+TEST_F(LoadModel, SurvivesTheFileBeingReplacedAfterwards) {
+  auto saved = tiny_model(kLlama);
+  write_model_folder(*saved, folder_.path());
+  auto loaded = load_model(folder_.path(), {});
+  folder_.write("model.safetensors", "");  // truncates the mapped file in place
+  EXPECT_TRUE(at::equal(parameter(*loaded, "model.embed_tokens.weight"),
+                        parameter(*saved, "model.embed_tokens.weight")));
+}
+
+TEST_F(LoadModel, ReportsMissingTensorsWithTheirShapes) {
+  write([](auto& tensors) { tensors.erase(tensors.begin(), tensors.begin() + 2); });
+  EXPECT_TRUE(raises("F013",
+                     {"2 tensors are missing", "'model.embed_tokens.weight' [40, 16]",
+                      "'model.layers.0.input_layernorm.weight' [16]"},
+                     [&] { load(); }));
+}
+
+TEST_F(LoadModel, ReportsMisshapenTensorsWithBothShapes) {
+  write([](auto& tensors) {
+    tensors[0] = tensor_source("model.embed_tokens.weight", at::zeros({41, 16}), DType::kF32);
+  });
+  EXPECT_TRUE(raises("F053", {"'model.embed_tokens.weight' is [41, 16], expected [40, 16]"},
+                     [&] { load(); }));
+}
+
+TEST_F(LoadModel, ReportsUnexpectedTensors) {
+  write([](auto& tensors) {
+    tensors.push_back(tensor_source("model.layers.2.mlp.up_proj.weight", at::zeros({2, 3}),
+                                    DType::kF32));
+  });
+  EXPECT_TRUE(raises("F054", {"1 tensor is unknown", "'model.layers.2.mlp.up_proj.weight' [2, 3]"},
+                     [&] { load(); }));
+}
+
+TEST_F(LoadModel, ReportsTypesThatWeightsCannotHave) {
+  write([](auto& tensors) {
+    tensors[0] = tensor_source("model.embed_tokens.weight", at::zeros({40, 16}), DType::kI32);
+  });
+  EXPECT_TRUE(raises("F055", {"'model.embed_tokens.weight' I32"}, [&] { load(); }));
+}
+
+TEST_F(LoadModel, ReportsEveryKindAtOnce) {
+  write([](auto& tensors) {
+    tensors[0] = tensor_source("extra", at::zeros({1}), DType::kF32);
+    tensors[1] = tensor_source(tensors[1].name, at::zeros({17}), DType::kF32);
+  });
+  EXPECT_TRUE(raises("F013", {"error[F013]", "error[F053]", "error[F054]"}, [&] { load(); }));
+}
+
+TEST_F(LoadModel, CutsLongLists) {
+  write([](auto& tensors) { tensors.resize(1); });
+  EXPECT_TRUE(raises("F013", {"more"}, [&] { load(); }));
+}
+
+TEST_F(LoadModel, IgnoresATiedHeadAndComputedBuffers) {
+  write(
+      [](auto& tensors) {
+        tensors.push_back(tensor_source("lm_head.weight", at::zeros({40, 16}), DType::kF32));
+        tensors.push_back(tensor_source("model.layers.0.self_attn.rotary_emb.inv_freq",
+                                        at::zeros({2}), DType::kF32));
+      },
+      /*tied=*/true);
+  EXPECT_NO_THROW(load());
+}
+
+TEST_F(LoadModel, AllocatesNothingByTheSizesOfConfigJson) {
+  write([](auto&) {});
+  Json json = tiny_config(kLlama);
+  json["vocab_size"] = 1 << 22;
+  json["hidden_size"] = 1 << 17;  // 2 TiB of embedding
+  write_file(folder_.path() / "config.json", json.dump());
+  EXPECT_TRUE(raises("F053", {"expected [4194304, 131072]"}, [&] { load(); }));
+}
+
+TEST_F(LoadModel, NamesAMissingFolder) {
+  EXPECT_TRUE(raises("N004", {"no-such"}, [] { load_model("no-such", {}); }));
+}
+
+TEST_F(LoadModel, NamesAnUnknownQuantisation) {
+  write([](auto&) {});
+  EXPECT_TRUE(raises("R050", {"nf7"}, [&] { load_model(folder_.path(), {.quant = "nf7"}); }));
+}
+
+TEST(BorrowTensor, CopiesMisalignedBytes) {
+  std::vector<std::byte> bytes(9);
+  TensorView view{.name = "w", .dtype = DType::kF32, .shape = {2}, .bytes = {bytes.data() + 1, 8}};
+  EXPECT_TRUE(at::equal(borrow_tensor(view), at::zeros({2})));
+  view.dtype = DType::kI64;
+  EXPECT_TRUE(raises("F055", {"'w'", "I64"}, [&] { borrow_tensor(view); }));
+}
+
+}  // namespace
+}  // namespace slmtune::models

@@ -1,0 +1,119 @@
+// Our side of the parity tests: runs one job of JSON from stdin and writes tensors to a safetensors file.
+//
+//   {"model": "folder", "out": "out.safetensors", "rows": [[1, 2, 3]], "labels": [[-100, 2, 3]],
+//    "dtype": "float32", "adapter": "folder" | "attach": {"variant", "rank", "alpha", "targets", "seed"},
+//    "save_adapter": "folder", "merge": "folder"}
+//
+// Out: logits [T, V] of the rows packed in a line; loss, the mean over label tokens; grad.<name> of adapter tensors.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <cstdio>
+#include <exception>
+#include <iostream>
+
+#include "core/atomic_file.h"
+#include "core/json.h"
+#include "lora/attach.h"
+#include "lora/merge.h"
+#include "lora/peft_files.h"
+#include "models/causal_lm.h"
+
+namespace {
+
+using namespace slmtune;
+
+struct Batch {
+  at::Tensor ids, label_rows, targets;
+  models::Layout layout;
+};
+
+Batch read_batch(const Json& job) {
+  std::vector<int64_t> ids, label_rows, targets, positions;
+  Batch batch;
+  batch.layout.starts = {0};
+  for (size_t row = 0; row < job.at("rows").size(); ++row) {
+    const auto tokens = job.at("rows")[row].get<std::vector<int64_t>>();
+    const auto labels = job.at("labels")[row].get<std::vector<int64_t>>();
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      if (i + 1 < tokens.size() && labels[i + 1] >= 0) {
+        label_rows.push_back(static_cast<int64_t>(ids.size()));
+        targets.push_back(labels[i + 1]);
+      }
+      ids.push_back(tokens[i]);
+      positions.push_back(static_cast<int64_t>(i));
+    }
+    batch.layout.starts.push_back(static_cast<int64_t>(ids.size()));
+  }
+  batch.ids = at::tensor(ids, at::kLong);
+  batch.layout.positions = at::tensor(positions, at::kLong);
+  batch.label_rows = at::tensor(label_rows, at::kLong);
+  batch.targets = at::tensor(targets, at::kLong);
+  return batch;
+}
+
+TensorSource float_source(const std::string& name, const at::Tensor& tensor) {
+  const at::Tensor values = tensor.detach().to(at::kFloat).contiguous();
+  return {name, DType::kF32, values.sizes().vec(),
+          [values](const std::function<void(std::span<const std::byte>)>& write) {
+            write({static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()});
+          }};
+}
+
+// A fresh adapter with B made random too, since B = 0 would test nothing.
+lora::LoraConfig attach_random(models::CausalLM& model, const Json& spec) {
+  lora::LoraConfig config;
+  config.variant = spec.at("variant");
+  config.rank = spec.at("rank");
+  config.alpha = spec.at("alpha");
+  config.targets = spec.at("targets").get<std::vector<std::string>>();
+  lora::attach(model, config, spec.at("seed").get<uint64_t>());
+  const at::NoGradGuard no_gradients;
+  at::manual_seed(spec.at("seed").get<uint64_t>());
+  for (auto& [name, tensor] : models::trainable_tensors(model))
+    if (name.ends_with("lora_B.weight")) tensor.normal_(0.0, 0.1);
+  return config;
+}
+
+void run(const Json& job) {
+  const std::string dtype = job.value("dtype", "float32");
+  const std::filesystem::path folder = job.at("model").get<std::string>();
+  auto model = models::load_model(
+      folder, {.dtype = dtype == "bfloat16"  ? at::kBFloat16
+                        : dtype == "float64" ? at::kDouble
+                                             : at::kFloat});
+  lora::LoraConfig config;
+  if (job.contains("adapter")) config = lora::load_peft(*model, job.at("adapter").get<std::string>());
+  if (job.contains("attach")) config = attach_random(*model, job.at("attach"));
+  if (job.contains("save_adapter"))
+    lora::save_peft(*model, config, folder.string(), job.at("save_adapter").get<std::string>());
+  if (job.contains("merge")) {
+    const std::filesystem::path to = job.at("merge").get<std::string>();
+    const TensorFolder base = TensorFolder::open(folder);
+    write_safetensors(to / "model.safetensors", lora::merged_tensors(*model, base));
+    copy_file_atomically(folder / "config.json", to / "config.json");
+  }
+  const Batch batch = read_batch(job);
+  const at::Tensor logits = model->logits(model->hidden(batch.ids, batch.layout));
+  const at::Tensor loss =
+      at::cross_entropy_loss(logits.index_select(0, batch.label_rows), batch.targets);
+  std::vector<TensorSource> out = {float_source("logits", logits), float_source("loss", loss)};
+  if (loss.requires_grad()) {
+    loss.backward();
+    for (const auto& [name, tensor] : models::trainable_tensors(*model))
+      out.push_back(float_source("grad." + name, tensor.grad()));
+  }
+  write_safetensors(job.at("out").get<std::string>(), out);
+}
+
+}  // namespace
+
+int main() {
+  try {
+    run(Json::parse(std::cin));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,98 @@
+"""Adapters against PEFT: theirs in our program, ours in PEFT, gradients, and merged weights."""
+import pathlib
+import tempfile
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM
+
+from side_by_side import Report, random_rows, reference, run_tool
+from tiny_models import FAMILIES, VOCABULARY
+
+ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+PEFT_CASES = {
+    "lora on all linears": dict(r=4, lora_alpha=8, target_modules="all-linear"),
+    "rslora on attention": dict(r=6, lora_alpha=3, use_rslora=True, target_modules=ALL[:4]),
+    "lora by expression": dict(r=3, lora_alpha=5, target_modules=r".*layers\.1\..*(q_proj|down_proj)"),
+    "lora with patterns": dict(
+        r=4, lora_alpha=8, target_modules=ALL, rank_pattern={"layers.1.self_attn.q_proj": 2},
+        alpha_pattern={"up_proj": 3}, layers_to_transform=[1], exclude_modules=["gate_proj"]),
+}
+OUR_CASES = {
+    "lora on all linears": dict(variant="lora", rank=4, alpha=8, targets=["all-linear"], seed=1),
+    "rslora on attention": dict(variant="rslora", rank=5, alpha=4, targets=["attention"], seed=2),
+    "lora by expression": dict(
+        variant="lora", rank=4, alpha=2.5, targets=[r"re:.*\.0\..*(k_proj|up_proj)"], seed=3),
+    "lora by list": dict(variant="lora", rank=8, alpha=16, targets=["q_proj", "v_proj"], seed=4),
+}
+
+
+def base_model(folder):
+    return AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager")
+
+
+def our_name(peft_name):
+    return peft_name.removeprefix("base_model.model.").replace(".default.", ".")
+
+
+def theirs_in_ours(report, name, folder, settings, place, rows, labels):
+    torch.manual_seed(5)
+    model = get_peft_model(base_model(folder), LoraConfig(task_type="CAUSAL_LM", **settings))
+    with torch.no_grad():
+        for parameter_name, tensor in model.named_parameters():
+            if "lora_B" in parameter_name:
+                tensor.normal_(0.0, 0.1)
+    model.save_pretrained(place / "theirs")
+    logits, loss = reference(model, rows, labels)
+    loss.backward()
+    ours = run_tool(place / "out.safetensors", model=str(folder), adapter=str(place / "theirs"),
+                    rows=rows, labels=labels)
+    report.logits(name, ours["logits"], logits.detach())
+    report.relative(name + ": loss", ours["loss"], loss.detach())
+    expected = {our_name(n): p.grad for n, p in model.named_parameters() if p.requires_grad}
+    found = {n.removeprefix("grad."): t for n, t in ours.items() if n.startswith("grad.")}
+    if expected.keys() != found.keys():
+        report.check(f"{name}: names of gradients differ", 1.0, 0.0)
+        return
+    worst = max(expected, key=lambda n: ((found[n] - expected[n]).abs().max()
+                                         / expected[n].abs().max()).item())
+    report.relative(f"{name}: worst of {len(expected)} gradients", found[worst], expected[worst])
+
+
+def ours_in_theirs(report, name, folder, settings, place, rows, labels):
+    (place / "ours").mkdir(exist_ok=True)
+    (place / "merged").mkdir(exist_ok=True)
+    ours = run_tool(place / "out.safetensors", model=str(folder), attach=settings,
+                    save_adapter=str(place / "ours"), merge=str(place / "merged"), rows=rows,
+                    labels=labels)
+    with torch.no_grad():
+        base = base_model(folder)
+        base_logits = reference(base, rows, labels)[0]
+        report.check(name + ": adapter changes the logits (inverse)",
+                     1.0 / (ours["logits"] - base_logits).abs().max().item(), 10.0)
+        model = PeftModel.from_pretrained(base, place / "ours")
+        logits, loss = reference(model, rows, labels)
+        report.logits(name, ours["logits"], logits)
+        report.relative(name + ": loss", ours["loss"], loss)
+        merged = reference(base_model(place / "merged"), rows, labels)[0]
+        report.logits(name + ", merged", merged, ours["logits"])
+
+
+def main():
+    torch.set_num_threads(2)
+    report = Report()
+    rows, labels = random_rows(VOCABULARY, lengths=(23, 60, 9))
+    with tempfile.TemporaryDirectory() as place:
+        place = pathlib.Path(place)
+        for family, make in FAMILIES.items():
+            folder = make(place / family, seed=21, tied=family == "qwen2")
+            for name, settings in PEFT_CASES.items():
+                theirs_in_ours(report, f"{family}, PEFT's {name}", folder, settings, place, rows, labels)
+            for name, settings in OUR_CASES.items():
+                ours_in_theirs(report, f"{family}, our {name}", folder, settings, place, rows, labels)
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
