@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "data/chat/chat_template.h"
+#include "models/families/family.h"
 
 namespace slmtune::exporting {
 namespace {

@@ -9,6 +9,7 @@
 
 #include "core/dtype.h"
 #include "core/error.h"
+#include "models/families/family.h"
 
 namespace slmtune::exporting {
 namespace {

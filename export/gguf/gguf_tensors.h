@@ -11,7 +11,10 @@
 #include "export/encodings/encoding.h"
 #include "export/export.h"
 #include "export/gguf/gguf.h"
-#include "models/families/family.h"
+
+namespace slmtune::models {
+struct GgufFacts;
+}
 
 namespace slmtune::exporting {
 

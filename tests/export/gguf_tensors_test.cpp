@@ -8,12 +8,17 @@
 #include <set>
 
 #include "core/error.h"
+#include "models/families/family.h"
 #include "tests/export/tiny_parts.h"
 
 namespace slmtune::exporting {
 namespace {
 
 using Vector = std::vector<double>;
+
+const models::GgufFacts& facts(const TinyParts& tiny) {
+  return models::find_family(tiny.parts.config.architecture)->gguf;
+}
 
 Vector random_vector(size_t size, uint32_t seed) {
   std::mt19937 generator(seed);
@@ -107,7 +112,7 @@ TEST(PlanTensors, LeavesOutTheHeadOfATiedModelAndBuffers) {
   tiny.add("lm_head.weight", {tiny.rows, 64});
   tiny.add("model.layers.0.self_attn.rotary_emb.inv_freq", {8});
   for (const PlannedTensor& planned :
-       plan_tensors(tiny.parts, tiny.facts(), *find_encoding("f16"))) {
+       plan_tensors(tiny.parts, facts(tiny), *find_encoding("f16"))) {
     EXPECT_NE(planned.name, "output.weight");
     EXPECT_EQ(planned.name.find("inv_freq"), std::string::npos);
   }
@@ -116,7 +121,7 @@ TEST(PlanTensors, LeavesOutTheHeadOfATiedModelAndBuffers) {
 TEST(PlanTensors, VectorsStayF32AndMatricesTakeTheEncoding) {
   const TinyParts tiny("Qwen2ForCausalLM", {.tied = true});
   for (const PlannedTensor& planned :
-       plan_tensors(tiny.parts, tiny.facts(), *find_encoding("q8_0"))) {
+       plan_tensors(tiny.parts, facts(tiny), *find_encoding("q8_0"))) {
     const bool matrix = planned.source.shape.size() == 2;
     EXPECT_EQ(planned.encoding->name, matrix ? "q8_0" : "f32") << planned.name;
   }
@@ -125,29 +130,31 @@ TEST(PlanTensors, VectorsStayF32AndMatricesTakeTheEncoding) {
 TEST(PlanTensors, RowsThatDoNotDivideIntoBlocksFallBackToF16) {
   const TinyParts tiny("Qwen2ForCausalLM", {.tied = true, .intermediate = 80});
   for (const PlannedTensor& planned :
-       plan_tensors(tiny.parts, tiny.facts(), *find_encoding("q8_0"))) {
+       plan_tensors(tiny.parts, facts(tiny), *find_encoding("q8_0"))) {
     const bool down = planned.name.find("ffn_down") != std::string::npos;
     EXPECT_EQ(planned.fell_back, down) << planned.name;
-    if (down) EXPECT_EQ(planned.encoding->name, "f16");
+    if (planned.fell_back) {
+      EXPECT_EQ(planned.encoding->name, "f16");
+    }
   }
 }
 
 TEST(PlanTensors, OnlyQueriesAndKeysOfLlamaAreReordered) {
   const TinyParts llama("LlamaForCausalLM", {});
   for (const PlannedTensor& planned :
-       plan_tensors(llama.parts, llama.facts(), *find_encoding("f16"))) {
+       plan_tensors(llama.parts, facts(llama), *find_encoding("f16"))) {
     const bool q = planned.name.find("attn_q.") != std::string::npos;
     const bool k = planned.name.find("attn_k.") != std::string::npos;
     EXPECT_EQ(planned.reordered_heads, q ? 4 : k ? 2 : 0) << planned.name;
   }
   const TinyParts qwen("Qwen2ForCausalLM", {});
-  for (const PlannedTensor& planned : plan_tensors(qwen.parts, qwen.facts(), *find_encoding("f16")))
+  for (const PlannedTensor& planned : plan_tensors(qwen.parts, facts(qwen), *find_encoding("f16")))
     EXPECT_EQ(planned.reordered_heads, 0);
 }
 
 void expect_plan_error(const TinyParts& tiny, const std::string& code, const std::string& part) {
   try {
-    plan_tensors(tiny.parts, tiny.facts(), *find_encoding("f16"));
+    plan_tensors(tiny.parts, facts(tiny), *find_encoding("f16"));
     FAIL() << "expected " << code;
   } catch (const FileFormatError& error) {
     EXPECT_EQ(error.code(), code);

@@ -77,8 +77,9 @@ TEST(HfFolder, LargeWeightsAreSplitIntoShardsWithAnIndex) {
   EXPECT_GE(files.size(), 3u);
   for (const std::string& name : files) {
     EXPECT_NE(name.find("-of-0000" + std::to_string(files.size())), std::string::npos);
-    const bool one_large_tensor = fs::file_size(folder.path() / "out" / name) > 200000;
-    if (!one_large_tensor) EXPECT_LE(fs::file_size(folder.path() / "out" / name), 110000u);
+    // The embedding is larger than a shard may be and has one of its own.
+    const uint64_t size = fs::file_size(folder.path() / "out" / name);
+    EXPECT_TRUE(size <= 110000 || size > 200000) << name;
   }
 }
 

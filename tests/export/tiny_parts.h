@@ -12,7 +12,6 @@
 
 #include "core/dtype.h"
 #include "export/export.h"
-#include "models/families/family.h"
 
 namespace slmtune::exporting {
 
@@ -73,9 +72,6 @@ class TinyParts {
         {name, options_.dtype, std::move(shape), [bytes](const auto& write) { write(bytes); }});
   }
 
-  const models::GgufFacts& facts() const {
-    return models::find_family(parts.config.architecture)->gguf;
-  }
   data::Tokenizer tokenizer() const { return data::Tokenizer::load(parts.folder); }
 
   ModelParts parts;
