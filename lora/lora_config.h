@@ -17,8 +17,8 @@ struct LoraConfig {
   // all-linear | attention | mlp | a list of module suffixes (q_proj, v_proj) | one regular expression "re:…"
   std::vector<std::string> targets = {"all-linear"};
   // Ranks and alphas of single modules, from an adapter made elsewhere (PEFT's rank_pattern); no recipe keys.
-  std::map<std::string, int64_t> rank_pattern;
-  std::map<std::string, double> alpha_pattern;
+  std::map<std::string, int64_t> rank_pattern = {};
+  std::map<std::string, double> alpha_pattern = {};
 
   static LoraConfig parse(YamlReader section);
 };
