@@ -72,12 +72,11 @@ store::Manifest manifest_of(const Recipe& recipe, const ModelInputs& inputs,
   manifest.number = number;
   manifest.name = recipe.name;
   manifest.method = recipe.method;
-  manifest.parent = inputs.parent ? inputs.parent->string() : "";
-  if (recipe.model.from && recipe.model.from->find('#') != std::string::npos) {
-    // An alias moves on; the number stays.
-    auto parent = store::parse_snapshot_ref(*recipe.model.from, fs::current_path());
-    std::string parent_store = recipe.model.from->substr(0, recipe.model.from->rfind('#'));
-    manifest.parent = fmt::format("{}#{}", parent_store, parent->manifest.number);
+  if (inputs.parent) {
+    fs::path snapshot = inputs.parent->lexically_normal();
+    fs::path parent_store = snapshot.parent_path().parent_path();
+    manifest.parent =
+        fmt::format("{}#{}", parent_store.string(), store::read_manifest(snapshot).number);
   }
   manifest.base_path = fs::absolute(inputs.facts ? fs::path(inputs.base_name) : inputs.base)
                            .lexically_normal()

@@ -112,11 +112,14 @@ void say_summary(const OrderedJson& summary) {
     log_info("stopped by train.max_minutes before the last step");
 }
 
-[[noreturn]] void stop_here(const TrainOptions& options, const OpenRun& run,
-                            const train::SftResult& result) {
-  log_warning(fmt::format("stopped after step {}; the checkpoint is in {}", result.state.step,
-                          run.folder.path().string()));
-  log_info("'slmtune train " + options.recipe + "' goes on from there");
+[[noreturn]] void stop_here(const OpenRun& run, const train::SftResult& result) {
+  if (result.state.step == 0) {
+    log_warning("stopped before the first step; there is nothing to go on from");
+  } else {
+    log_warning(fmt::format("stopped after step {}; the checkpoint is in {}", result.state.step,
+                            run.folder.path().string()));
+    log_info("the same command goes on from there");
+  }
   die_by_signal(stop_signal());
 }
 
@@ -131,7 +134,7 @@ ExitCode train_in_store(const TrainOptions& options, const Program& program, con
   OpenRun run = open_run(recipe, recipe_text(recipe), options.resume, identity);
   TrainedModel trained = make_trainable(recipe, inputs, device, run.folder.path());
   train::SftResult result = train_model(recipe, rows, trained, run, identity);
-  if (result.ended == "stopped") stop_here(options, run, result);
+  if (result.ended == "stopped") stop_here(run, result);
   OrderedJson metrics = metrics_json(result, score_valid(recipe, inputs, rows, trained));
   store::SnapshotInfo snapshot =
       publish_snapshot(store, recipe, inputs, rows, trained, metrics, identity);
