@@ -43,7 +43,7 @@ constexpr ErrorRow kRows[] = {
     {"D006", kBadData, "row is not UTF-8",
      "A line has bytes that are not UTF-8, usually because the file was saved in another encoding "
      "such as Latin-1 or "
-     "UTF-16. Convert it, for example with: iconv -f latin1 -t utf-8 old.jsonl > new.jsonl"},
+     "UTF-16. Convert it, for example with 'iconv -f latin1 -t utf-8 old.jsonl > new.jsonl'."},
     {"D010", kBadData, "row longer than max_tokens",
      "A row has more tokens than data.max_tokens, and data.too_long is 'refuse', so that no text "
      "is lost unnoticed. "
@@ -61,8 +61,6 @@ constexpr ErrorRow kRows[] = {
     {"D031", kBadData, "prompt is empty",
      "Without any token there is nothing to continue. Give a prompt of at least one character, or "
      "a system message."},
-
-    // F: file formats stand in error_codes_files.cpp
 
     // G: device and memory
     {"G001", kUnavailable, "built without CUDA",

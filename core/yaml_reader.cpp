@@ -111,7 +111,9 @@ YamlReader YamlReader::from_file(const std::filesystem::path& path) {
   return from_string(text, path.string());
 }
 
-YamlReader YamlReader::from_string(const std::string& text, const std::string& name) {
+YamlReader YamlReader::from_string(const std::string& source, const std::string& name) {
+  // Without the byte order mark that some editors write, offsets are those of the text.
+  const std::string text = source.starts_with("\xef\xbb\xbf") ? source.substr(3) : source;
   auto state = std::make_shared<State>();
   state->name = name;
   std::istringstream stream(text);

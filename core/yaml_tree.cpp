@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <optional>
 #include <sstream>
+#include <string_view>
 
 #include "core/text.h"
 
@@ -21,11 +22,33 @@ using State = YamlReader::State;
 constexpr size_t kDepthLimit = 32, kNodeLimit = 100'000, kExcerptColumns = 100;
 constexpr const char* kSyntaxHelp = "see 'slmtune explain R002' for the usual causes";
 
+// Whether the quoted scalar whose properties or quote start at `position` is closed before the end
+// of `text`: yaml-cpp takes the end of the text for a closing quote when a line end comes before
+// it.
+bool quote_is_closed(std::string_view text, size_t position) {
+  while (position < text.size() && (text[position] == '&' || text[position] == '!')) {
+    position = text.find_first_of(" \t\n", position);
+    position = text.find_first_not_of(" \t\r\n", std::min(position, text.size()));
+  }
+  if (position >= text.size() || (text[position] != '"' && text[position] != '\'')) return true;
+  const char quote = text[position];
+  for (size_t i = position + 1; i < text.size(); ++i) {
+    if (quote == '"' && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == quote) {
+      if (quote == '"' || i + 1 == text.size() || text[i + 1] != quote) return true;
+      ++i;  // '' stands for one quote
+    }
+  }
+  return false;
+}
+
 // Builds nodes from events. Aliases copy what their anchor named, and copies count towards the
 // limit.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(State& state, std::string origin) : state_(state), origin_(std::move(origin)) {}
+  TreeBuilder(const std::string& text, State& state, std::string origin)
+      : text_(text), state_(state), origin_(std::move(origin)) {}
 
   // The finished tree; throws what was remembered on the way.
   std::shared_ptr<Node> take() const {
@@ -38,8 +61,22 @@ class TreeBuilder : public YAML::EventHandler {
     throw error_at(mark, what, help);
   }
 
+  // At the end of the text yaml-cpp has no place for an unclosed bracket; that of the bracket says
+  // more.
+  [[noreturn]] void fail_syntax(const YAML::ParserException& error) const {
+    bool unclosed = error.msg == YAML::ErrorMsg::END_OF_SEQ_FLOW ||
+                    error.msg == YAML::ErrorMsg::END_OF_MAP_FLOW;
+    if (!unclosed || open_.empty()) fail(error.mark, "not valid YAML: " + error.msg);
+    const YamlPlace& place = open_.back().node->place;
+    throw UserError({{"R002", state_.where(place), "this bracket is never closed", kSyntaxHelp,
+                      state_.excerpt(place)}});
+  }
+
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (root_) fail(mark, "more than one document in the file", "keep one document per file");
+    if (!root_) return;
+    if (text_.substr(std::min(text_.size(), static_cast<size_t>(mark.pos))).starts_with("---"))
+      fail(mark, "more than one document in the file", "keep one document per file");
+    fail(mark, "this does not belong to what stands above it", "check the indentation");
   }
   void OnDocumentEnd() override {}
 
@@ -58,6 +95,8 @@ class TreeBuilder : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     check_tag(mark, tag);
+    if (tag == "!" && !quote_is_closed(text_, static_cast<size_t>(mark.pos)))
+      fail(mark, "this quote is never closed");
     if (wants_key()) return take_key(mark, value);
     auto node = start(mark, Node::Kind::kScalar);
     node->scalar = value;
@@ -185,6 +224,7 @@ class TreeBuilder : public YAML::EventHandler {
     return node;
   }
 
+  std::string_view text_;
   State& state_;
   std::string origin_;
   std::shared_ptr<Node> root_;
@@ -254,14 +294,14 @@ void State::add(const std::string& code, const YamlPlace& place, const std::stri
 
 std::shared_ptr<Node> parse_yaml(const std::string& text, State& state, const std::string& origin) {
   check_bytes(text, state, origin);
-  TreeBuilder builder(state, origin);
+  TreeBuilder builder(text, state, origin);
   try {
     std::istringstream stream(text);
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::ParserException& error) {
-    builder.fail(error.mark, "not valid YAML: " + error.msg);
+    builder.fail_syntax(error);
   } catch (const YAML::Exception& error) {
     builder.fail(YAML::Mark::null_mark(), "not valid YAML: " + error.msg);
   }

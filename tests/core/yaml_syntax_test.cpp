@@ -57,18 +57,57 @@ TEST(YamlSyntax, TheRootMustHoldKeys) {
 }
 
 TEST(YamlSyntax, ASyntaxErrorHasItsPlaceAndLine) {
-  EXPECT_EQ(parse_error("name: faq\nlora: {rank: 16\ntrain: 1\n"),
-            "my.yaml:3:6: error[R002]: not valid YAML: end of map flow not found\n"
-            "    3 | train: 1\n"
-            "      |      ^\n"
+  EXPECT_EQ(parse_error("name: faq\nlora: a: b\n"),
+            "my.yaml:2:8: error[R002]: not valid YAML: illegal map value\n"
+            "    2 | lora: a: b\n"
+            "      |        ^\n"
             "help: see 'slmtune explain R002' for the usual causes");
 }
 
 TEST(YamlSyntax, AnUnclosedBracketIsNamed) {
-  EXPECT_EQ(parse_error("a: [1").substr(0, 69),
-            "my.yaml:1:6: error[R002]: not valid YAML: end of sequence flow not fo");
-  EXPECT_EQ(parse_error("a: [[[").substr(0, 69),
-            "my.yaml:1:7: error[R002]: not valid YAML: end of sequence flow not fo");
+  EXPECT_EQ(parse_error("name: faq\ntargets: [q_proj\n"),
+            "my.yaml:2:10: error[R002]: this bracket is never closed\n"
+            "    2 | targets: [q_proj\n"
+            "      |          ^\n"
+            "help: see 'slmtune explain R002' for the usual causes");
+  EXPECT_EQ(parse_error("lora: {rank: 16\ntrain: 1\n").substr(0, 54),
+            "my.yaml:1:7: error[R002]: this bracket is never closed");
+  EXPECT_EQ(thrown_code([] { YamlReader::from_string("a: [[[", "f"); }), "R002");
+}
+
+TEST(YamlSyntax, AnUnclosedQuoteIsNamed) {
+  EXPECT_EQ(parse_error("name: \"faq\nlora: 1\n"),
+            "my.yaml:1:7: error[R002]: this quote is never closed\n"
+            "    1 | name: \"faq\n"
+            "      |       ^\n"
+            "help: see 'slmtune explain R002' for the usual causes");
+  for (const char* text :
+       {"a: 'x\nb: 2\n", "a: 'it''s\n", "'abc: 2\n", "a: &x \"b\n", "a: \"b\\\"\n",
+        "\xef\xbb\xbf"
+        "a: 'x\n"})
+    EXPECT_NE(parse_error(text).find("this quote is never closed"), std::string::npos) << text;
+}
+
+TEST(YamlSyntax, ClosedQuotesOfAllKindsAreRead) {
+  YamlReader yaml = YamlReader::from_string(
+      "\xef\xbb\xbf"
+      "a: 'it''s'\nb: \"say \\\"x\\\"\"\nc: &x \"two\n  lines\"\n'd': ''\ne: |\n  a 'quote\nf: !  "
+      "\"x\"\ng: é \"\nh: 'ü'\n",
+      "f");
+  EXPECT_EQ(yaml.text("a", ""), "it's");
+  EXPECT_EQ(yaml.text("b", ""), "say \"x\"");
+  EXPECT_EQ(yaml.text("c", ""), "two lines");
+  EXPECT_EQ(yaml.text("d", "x"), "");
+  EXPECT_EQ(yaml.text("e", ""), "a 'quote\n");
+  EXPECT_EQ(yaml.text("h", ""), "ü");
+}
+
+TEST(YamlSyntax, AWrongIndentationIsNamed) {
+  EXPECT_EQ(parse_error("  a: 1\nb: 2\n"),
+            "my.yaml:2:1: error[R002]: this does not belong to what stands above it\n"
+            "    2 | b: 2\n"
+            "      | ^\n"
+            "help: check the indentation");
 }
 
 TEST(YamlSyntax, ATabInTheIndentationIsNamed) {
