@@ -22,8 +22,9 @@ except ImportError as missing:
     skip(f"{missing.name} is not installed")
 
 POOL, NEEDED, TOKENS, MARGIN = 80, 20, 8, 0.04
-# llama.cpp rounds activations to the type of the weights in each product, and K and V are kept in float32 here.
-LARGEST_LOGPROB_ERROR = {"f16": 0.02, "bf16": 0.25, "q8_0": 0.6}
+# In each product llama.cpp rounds the activations to the type of the weights, so even exact weights give a difference;
+# the bytes themselves are checked in gguf_reader_parity.py. Logits have a standard deviation of about 3.4 here.
+LARGEST_LOGPROB_ERROR = {"f16": 0.03, "bf16": 0.25, "q8_0": 1.0}
 
 
 class Runtime:
@@ -84,11 +85,16 @@ def without_stop(ids: list[int], stops: set[int]) -> list[int]:
 
 
 def largest_error(answer: dict, steps: list) -> float:
-    """Of the first token's five log probabilities and of each later one on the same path."""
-    worst = 0.0
-    for found, expected in zip(answer["completion_probabilities"], steps):
+    """Over the five best log probabilities of each step. The server leaves out tokens that end within a character."""
+    worst, reported = 0.0, iter(answer.get("completion_probabilities", []))
+    found = next(reported, None)
+    for token, expected in zip(answer["tokens"], steps):
+        if found is None or found["id"] != token:
+            continue
         for candidate in found["top_logprobs"]:
             worst = max(worst, abs(candidate["logprob"] - float(expected[candidate["id"]])))
+        found = next(reported, None)
+    assert found is None, "log probabilities of other tokens than the answer's"
     return worst
 
 
