@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <system_error>
 
 #include "core/atomic_file.h"
@@ -12,12 +13,16 @@
 #include "export/gguf/gguf.h"
 #include "export/gguf/gguf_metadata.h"
 #include "export/gguf/gguf_tensors.h"
+#include "export/parallel.h"
 #include "models/families/family.h"
 
 namespace slmtune::exporting {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int64_t kThreadElements =
+    1 << 16;  // a multiple of every block; fewer are not worth a thread
 
 const Encoding& encoding_or_throw(const std::string& name) {
   if (const Encoding* encoding = find_encoding(name)) return *encoding;
@@ -50,14 +55,24 @@ int64_t vocabulary_rows(const ModelParts& parts, const std::vector<PlannedTensor
   return embedding;
 }
 
+// Where the blocks of `elements` values lie.
+size_t encoded_bytes(const Encoding& encoding, int64_t elements) {
+  return static_cast<size_t>(elements / encoding.block * encoding.block_bytes);
+}
+
 GgufTensorSource encoded(const PlannedTensor& planned) {
   return {table_entry(planned), [&planned](const auto& write) {
             const Encoding& encoding = *planned.encoding;
             std::vector<std::byte> bytes;
             for_each_run(planned, [&](int64_t, std::span<const float> values) {
-              bytes.resize(values.size() / static_cast<size_t>(encoding.block) *
-                           static_cast<size_t>(encoding.block_bytes));
-              encoding.encode(values, bytes);
+              const auto count = static_cast<int64_t>(values.size());
+              bytes.resize(encoded_bytes(encoding, count));
+              in_parallel(count, kThreadElements, [&](int64_t first, int64_t last) {
+                const size_t start = encoded_bytes(encoding, first);
+                encoding.encode(
+                    values.subspan(static_cast<size_t>(first), static_cast<size_t>(last - first)),
+                    std::span(bytes).subspan(start, encoded_bytes(encoding, last) - start));
+              });
               write(bytes);
             });
           }};
@@ -69,34 +84,59 @@ GgufTensorSource encoded(const PlannedTensor& planned) {
                         "the disk or the memory may be faulty; export again");
 }
 
+struct Difference {
+  double worst = 0.0, largest = 0.0;  // |stored − source| and |source|
+  bool within_bound = true;
+
+  void add(const Difference& other) {
+    worst = std::max(worst, other.worst);
+    largest = std::max(largest, other.largest);
+    within_bound = within_bound && other.within_bound;
+  }
+};
+
+Difference compare_blocks(const Encoding& encoding, std::span<const float> values,
+                          std::span<const std::byte> stored) {
+  std::vector<float> decoded(values.size());
+  encoding.decode(stored, decoded);
+  Difference total;
+  const size_t block = static_cast<size_t>(encoding.block);
+  for (size_t start = 0; start < values.size(); start += block) {
+    double largest = 0.0;
+    for (size_t i = start; i < start + block; ++i)
+      largest = std::max(largest, std::fabs(double{values[i]}));
+    const double bound = encoding.error_bound(largest);
+    total.largest = std::max(total.largest, largest);
+    for (size_t i = start; i < start + block; ++i) {
+      const double error = std::fabs(double{values[i]} - double{decoded[i]});
+      total.worst = std::max(total.worst, error);
+      total.within_bound = total.within_bound && error <= bound;  // false for NaN
+    }
+  }
+  return total;
+}
+
 // Largest difference between source and file, relative to the largest source value.
 double compare(const PlannedTensor& planned, const GgufFile& file, const fs::path& path) {
   const Encoding& encoding = *planned.encoding;
   const auto stored = file.data(planned.name);
-  const size_t block = static_cast<size_t>(encoding.block),
-               block_bytes = static_cast<size_t>(encoding.block_bytes);
-  double worst = 0.0, largest = 0.0;
-  std::vector<float> decoded;
-  for_each_run(planned, [&](int64_t first, std::span<const float> values) {
-    decoded.resize(values.size());
-    encoding.decode(stored.subspan(static_cast<size_t>(first) / block * block_bytes,
-                                   values.size() / block * block_bytes),
-                    decoded);
-    for (size_t start = 0; start < values.size(); start += block) {
-      double magnitude = 0.0, difference = 0.0;
-      for (size_t i = start; i < start + block; ++i) {
-        magnitude = std::max(magnitude, std::fabs(double{values[i]}));
-        const double error = std::fabs(double{values[i]} - double{decoded[i]});
-        difference = error <= difference ? difference : error;  // NaN becomes the difference
-      }
-      if (!(difference <= encoding.error_bound(magnitude)))
-        fail_check(path, planned.name,
-                   "differs from its source by more than the encoding's rounding");
-      worst = std::max(worst, difference);
-      largest = std::max(largest, magnitude);
-    }
+  Difference total;
+  std::mutex mutex;
+  for_each_run(planned, [&](int64_t run, std::span<const float> values) {
+    in_parallel(static_cast<int64_t>(values.size()), kThreadElements,
+                [&](int64_t first, int64_t last) {
+                  const size_t start = encoded_bytes(encoding, run + first);
+                  const Difference part = compare_blocks(
+                      encoding,
+                      values.subspan(static_cast<size_t>(first), static_cast<size_t>(last - first)),
+                      stored.subspan(start, encoded_bytes(encoding, run + last) - start));
+                  const std::lock_guard lock(mutex);
+                  total.add(part);
+                });
   });
-  return largest > 0.0 ? worst / largest : worst;
+  if (!total.within_bound)
+    fail_check(path, planned.name, "differs from its source by more than the encoding's rounding");
+  return total.largest > 0.0 ? total.worst / total.largest : total.worst;
 }
 
 double verify(const std::vector<PlannedTensor>& plan, const fs::path& path) {

@@ -9,12 +9,14 @@
 
 #include "core/dtype.h"
 #include "core/error.h"
+#include "export/parallel.h"
 #include "models/families/family.h"
 
 namespace slmtune::exporting {
 namespace {
 
-constexpr int64_t kRunElements = 1 << 18;  // 1 MiB of float32 between two writes
+constexpr int64_t kRunElements = 1 << 22;     // 16 MiB of float32 between two writes
+constexpr int64_t kThreadElements = 1 << 16;  // fewer are not worth a thread
 
 // "model.layers.12.mlp.up_proj" by "model.layers.{}.mlp.up_proj" -> "12"; "" where the pattern has
 // no layer number.
@@ -115,21 +117,23 @@ PlannedTensor rope_tensor(const models::ModelConfig& config) {
   return planned;
 }
 
-float value_at(const std::byte* bytes, DType dtype) {
-  uint16_t half;
+// One row of stored numbers as float32.
+void convert_row(const std::byte* bytes, DType dtype, std::span<float> row) {
+  const auto each = [&](auto stored, const auto& converted) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      std::memcpy(&stored, bytes + i * sizeof stored, sizeof stored);
+      row[i] = converted(stored);
+    }
+  };
   switch (dtype) {
     case DType::kF16:
-      return std::memcpy(&half, bytes, 2), f16_to_f32(half);
+      return each(uint16_t{}, [](uint16_t bits) { return f16_to_f32(bits); });
     case DType::kBF16:
-      return std::memcpy(&half, bytes, 2), bf16_to_f32(half);
-    case DType::kF64: {
-      double value;
-      return std::memcpy(&value, bytes, 8), static_cast<float>(value);
-    }
-    default: {
-      float value;
-      return std::memcpy(&value, bytes, 4), value;
-    }
+      return each(uint16_t{}, [](uint16_t bits) { return bf16_to_f32(bits); });
+    case DType::kF64:
+      return each(double{}, [](double value) { return static_cast<float>(value); });
+    default:
+      std::memcpy(row.data(), bytes, row.size_bytes());
   }
 }
 
@@ -233,17 +237,21 @@ void for_each_run(const PlannedTensor& planned,
   const int64_t run_rows = std::max<int64_t>(1, kRunElements / width);
   std::vector<float> values;
   for (int64_t first = 0; first < rows; first += run_rows) {
-    const int64_t last = std::min(rows, first + run_rows);
-    values.resize(static_cast<size_t>((last - first) * width));
-    float* next = values.data();
-    for (int64_t row = first; row < last; ++row) {
-      const int64_t from =
-          planned.reordered_heads > 0 ? source_row(row, rows, planned.reordered_heads) : row;
-      const std::byte* start = bytes.data() + from * width * element_bytes;
-      for (int64_t i = 0; i < width; ++i)
-        *next++ = value_at(start + i * element_bytes, source.dtype);
-    }
-    check_values(planned, values);
+    const int64_t count = std::min(run_rows, rows - first);
+    values.resize(static_cast<size_t>(count * width));
+    in_parallel(count, 1 + kThreadElements / width, [&](int64_t begin, int64_t end) {
+      const auto part = std::span(values).subspan(static_cast<size_t>(begin * width),
+                                                  static_cast<size_t>((end - begin) * width));
+      for (int64_t row = begin; row < end; ++row) {
+        const int64_t to = first + row;
+        const int64_t from =
+            planned.reordered_heads > 0 ? source_row(to, rows, planned.reordered_heads) : to;
+        convert_row(
+            bytes.data() + from * width * element_bytes, source.dtype,
+            part.subspan(static_cast<size_t>((row - begin) * width), static_cast<size_t>(width)));
+      }
+      check_values(planned, part);
+    });
     take(first * width, values);
   }
 }
