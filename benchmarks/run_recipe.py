@@ -69,7 +69,7 @@ def main() -> int:
     wall = time.monotonic() - started
 
     result = json.loads(done.stdout)
-    run = Path(result["run"])
+    run = Path(result["run_path"])
     records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     train = [record for record in records if "loss" in record]
     valid = [record for record in records if "valid_loss" in record]
@@ -87,7 +87,7 @@ def main() -> int:
         ("validation loss", " → ".join(f"{r['valid_loss']:.4f}" for r in valid) or "not measured"),
         ("tokens per second, median of the steps (10 % – 90 %)",
          f"{speeds[len(speeds) // 2]:.0f} ({speeds[len(speeds) // 10]:.0f} – {speeds[len(speeds) * 9 // 10]:.0f})"),
-        ("peak memory of the process", f"{summary['peak_rss_bytes'] / 2**30:.2f} GiB"),
+        ("peak memory of the process", f"{summary['peak_memory_bytes'] / 2**30:.2f} GiB"),
         ("wall time", f"{wall:.0f} s"),
     ]
     shown = shlex.join(["slmtune", "train", options.recipe])
