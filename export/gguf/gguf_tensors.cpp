@@ -16,7 +16,7 @@ namespace slmtune::exporting {
 namespace {
 
 constexpr int64_t kRunElements = 1 << 22;     // 16 MiB of float32 between two writes
-constexpr int64_t kThreadElements = 1 << 16;  // fewer are not worth a thread
+constexpr int64_t kThreadElements = 1 << 15;  // fewer are not worth a thread
 
 // "model.layers.12.mlp.up_proj" by "model.layers.{}.mlp.up_proj" -> "12"; "" where the pattern has
 // no layer number.

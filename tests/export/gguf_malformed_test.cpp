@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <functional>
+#include <random>
 
 #include "core/error.h"
 #include "export/gguf/gguf.h"
@@ -291,6 +292,32 @@ TEST(GgufReader, RefusesEveryTruncationOfAFile) {
   EXPECT_EQ(code_of(whole), "");
   for (size_t size = 0; size < whole.size(); ++size)
     EXPECT_NE(code_of(whole.substr(0, size)), "") << size;
+}
+
+// Whatever the bytes are: an error of ours, or tensors that lie inside the file.
+TEST(GgufReader, SurvivesRandomDamage) {
+  Bytes out = head(2, 2);
+  out.text("a").number(uint32_t{8}).text("text");
+  out.text("b").number(uint32_t{9}).number(uint32_t{8}).number(uint64_t{2}).text("x").text("y");
+  tensor(out, "v", {8}, 0, 0);
+  tensor(out, "w", {32, 2}, 8, 32);
+  const std::string whole = out.pad().raw(std::string(128, 'x')).str();
+  ASSERT_EQ(code_of(whole), "");
+  std::mt19937 generator(1);
+  TempFolder folder;
+  for (int round = 0; round < 3000; ++round) {
+    std::string damaged = whole;
+    for (uint32_t changes = generator() % 3 + 1; changes > 0; --changes)
+      damaged[generator() % damaged.size()] = static_cast<char>(generator() % 4 ? generator() : -1);
+    const auto path = folder.write("a.gguf", damaged);
+    try {
+      const GgufFile file = GgufFile::open(path);
+      uint64_t total = 0;
+      for (const GgufTensor& found : file.tensors()) total += file.data(found.name).size();
+      EXPECT_LE(total, damaged.size());
+    } catch (const FileFormatError&) {
+    }
+  }
 }
 
 TEST(GgufReader, RefusesAMissingFile) {
