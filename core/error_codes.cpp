@@ -62,6 +62,8 @@ constexpr ErrorRow kRows[] = {
      "Without any token there is nothing to continue. Give a prompt of at least one character, or "
      "a system message."},
 
+    // F: file formats stand in error_codes_files.cpp
+
     // G: device and memory
     {"G001", kUnavailable, "built without CUDA",
      "A GPU was asked for, but libslmtune_cuda.so is not beside the program or cannot be loaded. "
