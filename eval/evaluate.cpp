@@ -43,16 +43,18 @@ Score score_loss(models::CausalLM& model, std::span<const data::Tokens> rows,
   ProgressLine progress;
   Score score;
   double sum = 0.0;
+  size_t rows_done = 0;
   for (size_t first = 0; first < rows.size(); first += kRowsPerGroup) {
     std::vector<uint64_t> group(std::min(kRowsPerGroup, rows.size() - first));
     std::iota(group.begin(), group.end(), uint64_t{first});
     for (const data::MicroBatch& batch : data::pack(rows, group, budget, /*pack=*/true)) {
+      rows_done += batch.starts.size() - 1;
       if (batch.trained == 0) continue;
       const train::BatchTensors tensors = train::to_tensors(batch, model.device);
       sum += train::loss_sum(model, tensors, kLabelRowsPerChunk).item<double>();
       score.label_tokens += batch.trained;
       progress.show(fmt::format("evaluating loss: {} of {} rows, {} label tokens, loss {:.4f}",
-                                first, rows.size(), score.label_tokens,
+                                rows_done, rows.size(), score.label_tokens,
                                 sum / static_cast<double>(score.label_tokens)));
     }
   }
