@@ -21,22 +21,28 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
 DType stored_dtype(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
-    case at::kFloat: return DType::kF32;
-    case at::kDouble: return DType::kF64;
-    case at::kBFloat16: return DType::kBF16;
-    case at::kHalf: return DType::kF16;
-    default: throw InternalError("X001", "", "a training tensor has an unexpected type");
+    case at::kFloat:
+      return DType::kF32;
+    case at::kDouble:
+      return DType::kF64;
+    case at::kBFloat16:
+      return DType::kBF16;
+    case at::kHalf:
+      return DType::kF16;
+    default:
+      throw InternalError("X001", "", "a training tensor has an unexpected type");
   }
 }
 
 void save_tensors(const fs::path& file, const NamedTensors& tensors) {
   std::vector<TensorSource> sources;
   for (const auto& [name, tensor] : tensors)
-    sources.push_back({name, stored_dtype(tensor), tensor.sizes().vec(), [&tensor](const auto& write) {
-                         at::Tensor host = tensor.detach().to(at::kCPU).contiguous();
-                         write({static_cast<const std::byte*>(host.const_data_ptr()),
-                                static_cast<size_t>(host.nbytes())});
-                       }});
+    sources.push_back(
+        {name, stored_dtype(tensor), tensor.sizes().vec(), [&tensor](const auto& write) {
+           at::Tensor host = tensor.detach().to(at::kCPU).contiguous();
+           write({static_cast<const std::byte*>(host.const_data_ptr()),
+                  static_cast<size_t>(host.nbytes())});
+         }});
   write_safetensors(file, sources);
 }
 
@@ -60,7 +66,8 @@ void load_model_tensors(const fs::path& file, models::CausalLM& model) {
     if (value.sizes() != tensor.sizes() || value.scalar_type() != tensor.scalar_type())
       throw FileFormatError("F080", file.string(),
                             "tensor '" + name + "' has shape " + shape_text(value) +
-                                " or a type that the model's " + shape_text(tensor) + " does not fit",
+                                " or a type that the model's " + shape_text(tensor) +
+                                " does not fit",
                             help);
     tensor.copy_(value);
   }

@@ -1,6 +1,7 @@
-// Complete training state: checkpoints/step-000200/ with model.safetensors (what trains), optimizer.safetensors and
-// state.json (written last; a folder without it does not count). Made in a staging folder and renamed. The random numbers
-// of a step depend only on the recipe's seed and the step's number, so no generator state is kept.
+// Complete training state: checkpoints/step-000200/ with model.safetensors (what trains),
+// optimizer.safetensors and state.json (written last; a folder without it does not count). Made in
+// a staging folder and renamed. The random numbers of a step depend only on the recipe's seed and
+// the step's number, so no generator state is kept.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -22,19 +23,22 @@ struct TrainState {
   std::optional<double> valid_loss, best_valid_loss;
   int64_t valid_step = -1;  // step of the last validation; −1 = none
   int64_t skipped_steps = 0;
-  std::map<std::string, std::string> identity;  // hashes of data, base, tokenizer; must match to resume
+  // Hashes of data, base and tokenizer; must match to resume.
+  std::map<std::string, std::string> identity;
 };
 
-// Keeps the last `keep` checkpoints of the run and removes older ones after the new one is published. A newer checkpoint
-// (of a continuation that was given up) goes too. An intact checkpoint of this step is left as it is.
+// Keeps the last `keep` checkpoints of the run and removes older ones after the new one is
+// published. A newer checkpoint (of a continuation that was given up) goes too. An intact
+// checkpoint of this step is left as it is.
 void save_checkpoint(const std::filesystem::path& run, models::CausalLM& model,
                      const AdamW& optimizer, const TrainState& state, int keep = 2);
 
-// Newest complete and undamaged checkpoint of a run, or none. Warns of each damaged one it passes over.
+// Newest complete and undamaged checkpoint of a run, or none. Warns of each damaged one it passes
+// over.
 std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& run);
 
-// Fills model and optimiser. UserError T010 names an identity field that differs (exit 78); F080 a tensor does not fit,
-// F081 damaged.
+// Fills model and optimiser. UserError T010 names an identity field that differs (exit 78); F080 a
+// tensor does not fit, F081 damaged.
 TrainState load_checkpoint(const std::filesystem::path& checkpoint, models::CausalLM& model,
                            AdamW& optimizer, const std::map<std::string, std::string>& identity);
 

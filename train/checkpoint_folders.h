@@ -1,4 +1,5 @@
-// The folders below <run>/checkpoints: their names, their state.json, and whether the files are the ones that were saved.
+// The folders below <run>/checkpoints: their names, their state.json, and whether the files are the
+// ones that were saved.
 #pragma once
 #include <cstdint>
 #include <filesystem>

@@ -52,7 +52,8 @@ uint32_t crc32c(std::string_view bytes) {
   return ~crc;
 }
 
-// As crc32c::Mask of TensorFlow: a checksum over data that holds checksums is weak, so stored ones are disguised.
+// As crc32c::Mask of TensorFlow: a checksum over data that holds checksums is weak, so stored ones
+// are disguised.
 uint32_t masked_crc32c(std::string_view bytes) {
   return std::rotr(crc32c(bytes), 15) + 0xa282ead8u;
 }

@@ -50,8 +50,8 @@ at::Tensor logits_gradient(const at::Tensor& log_probabilities, const at::Tensor
   return gradient.scatter_add_(1, targets.unsqueeze(1), minus_one);
 }
 
-// Hidden rows and head tensors in, loss sum out. The forward pass already makes the gradients, a chunk at a time; the
-// backward pass only multiplies them by the incoming scalar.
+// Hidden rows and head tensors in, loss sum out. The forward pass already makes the gradients, a
+// chunk at a time; the backward pass only multiplies them by the incoming scalar.
 class ChunkedCrossEntropy : public torch::autograd::Function<ChunkedCrossEntropy> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& rows,
@@ -99,7 +99,8 @@ class ChunkedCrossEntropy : public torch::autograd::Function<ChunkedCrossEntropy
   }
 };
 
-// Trainable tensors outside the decoder layers that logits() may use: the head, or the embedding that is tied to it.
+// Trainable tensors outside the decoder layers that logits() may use: the head, or the embedding
+// that is tied to it.
 std::vector<at::Tensor> head_tensors(models::CausalLM& model) {
   std::vector<at::Tensor> tensors;
   model.for_each_parameter([&](const std::string& name, at::Tensor& tensor) {

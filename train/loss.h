@@ -1,4 +1,5 @@
-// Cross-entropy over label tokens only, logits made in chunks so that at most `chunk` rows of them exist at a time.
+// Cross-entropy over label tokens only, logits made in chunks so that at most `chunk` rows of them
+// exist at a time.
 //
 //   BatchTensors tensors = to_tensors(micro_batch, model.device);
 //   loss_sum(model, tensors, 1024).backward();
@@ -21,9 +22,10 @@ struct BatchTensors {
 };
 BatchTensors to_tensors(const data::MicroBatch& batch, at::Device device);
 
-// Sum over label tokens of −log p(target): a scalar in float32 (float64 for a float64 model), with gradient to every
-// tensor that requires it unless grad mode is off. N = 0 gives 0 with no gradient. The gradient of the logits is formed
-// chunk by chunk in the forward pass, so no logits wait for backward.
+// Sum over label tokens of −log p(target): a scalar in float32 (float64 for a float64 model), with
+// gradient to every tensor that requires it unless grad mode is off. N = 0 gives 0 with no
+// gradient. The gradient of the logits is formed chunk by chunk in the forward pass, so no logits
+// wait for backward.
 at::Tensor loss_sum(models::CausalLM& model, const BatchTensors& batch, int64_t chunk);
 
 }  // namespace slmtune::train

@@ -29,7 +29,8 @@ void load_tensor(const std::map<std::string, at::Tensor>& state, const std::stri
   if (found->second.sizes() != target.sizes() ||
       found->second.scalar_type() != target.scalar_type())
     throw FileFormatError(
-        "F080", "", "optimiser tensor '" + name + "' has another shape or type than the model needs",
+        "F080", "",
+        "optimiser tensor '" + name + "' has another shape or type than the model needs",
         "it belongs to another model, adapter or version; start a new run");
   target.copy_(found->second);
 }

@@ -22,12 +22,14 @@ class AdamW {
   AdamW(std::vector<std::pair<std::string, at::Tensor>> parameters, const TrainConfig& config);
   // Drops the gradients, so that the next backward pass starts from none.
   void zero_grad();
-  // Scales gradients by `scale`, clips to `clip_norm` (0 = off) and updates; a tensor without gradient is left alone.
-  // Returns the norm of the scaled gradients before clipping. A norm that is not finite changes nothing.
+  // Scales gradients by `scale`, clips to `clip_norm` (0 = off) and updates; a tensor without
+  // gradient is left alone. Returns the norm of the scaled gradients before clipping. A norm that
+  // is not finite changes nothing.
   double step(double learning_rate, double scale, double clip_norm);
   // "<name>.exp_avg", "<name>.exp_avg_sq" and "step" (one count per tensor), for checkpoints.
   std::map<std::string, at::Tensor> state() const;
-  void load_state(const std::map<std::string, at::Tensor>& state);  // F080 missing or misshapen, by name
+  void load_state(
+      const std::map<std::string, at::Tensor>& state);  // F080 missing or misshapen, by name
 
  private:
   std::vector<std::string> names_;

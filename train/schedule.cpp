@@ -14,8 +14,7 @@ double learning_rate_factor(const std::string& schedule, int64_t step, int64_t w
     return static_cast<double>(step) / static_cast<double>(std::max<int64_t>(1, warmup_steps));
   if (schedule == "constant") return 1.0;
   double falling = static_cast<double>(std::max<int64_t>(1, total_steps - warmup_steps));
-  if (schedule == "linear")
-    return std::max(0.0, static_cast<double>(total_steps - step) / falling);
+  if (schedule == "linear") return std::max(0.0, static_cast<double>(total_steps - step) / falling);
   SLMTUNE_ASSERT(schedule == "cosine", "schedule names are checked when the recipe is read");
   double progress = static_cast<double>(step - warmup_steps) / falling;
   return std::max(0.0, 0.5 * (1.0 + std::cos(std::numbers::pi * progress)));

@@ -73,18 +73,55 @@ class DataOrder {
   int64_t epoch_ = -1;
 };
 
-struct StepSums {
-  double loss = 0.0;  // sum over label tokens
-  int64_t tokens = 0, label_tokens = 0;
+bool asked_to_stop(const SftJob& job) {
+  return job.should_stop && job.should_stop();
+}
+
+// Training time over all parts of the run, and speed over this part.
+struct Clock {
+  double before = 0.0, started = now_seconds(), training = 0.0;
+  int64_t tokens = 0;
+  double total() const { return before + now_seconds() - started; }
+  double speed() const { return training > 0.0 ? static_cast<double>(tokens) / training : 0.0; }
 };
 
-bool asked_to_stop(const SftJob& job) { return job.should_stop && job.should_stop(); }
+// A run while it goes on.
+struct Run {
+  explicit Run(const SftJob& a_job)
+      : job(a_job),
+        plan(make_plan(job)),
+        optimizer(models::trainable_tensors(*job.model), job.config),
+        order(plan, job.config) {}
 
-// Forward and backward over the rows of one step; gradients add up in the parameters. None when asked to stop.
-std::optional<StepSums> accumulate(const SftJob& job, const Plan& plan,
-                                   std::span<const uint64_t> rows) {
-  StepSums sums;
-  at::Tensor loss = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(job.model->device));
+  double epoch() const {
+    return static_cast<double>(state.step) / static_cast<double>(plan.steps_per_epoch);
+  }
+
+  const SftJob& job;
+  const Plan plan;
+  AdamW optimizer;
+  DataOrder order;
+  TrainState state;
+  Clock clock;
+  ProgressLine line;
+  double last_saved = now_seconds();
+  int bad_steps = 0;  // in a row
+};
+
+// What one optimiser step did.
+struct Step {
+  double loss = 0.0;  // sum over label tokens, then the mean
+  int64_t rows = 0, tokens = 0, label_tokens = 0;
+  double learning_rate = 0.0, grad_norm = 0.0, seconds = 0.0;
+  bool skipped = false;
+};
+
+// Forward and backward over the rows of one step; gradients add up in the parameters. None when
+// asked to stop.
+std::optional<Step> accumulate(const SftJob& job, const Plan& plan,
+                               std::span<const uint64_t> rows) {
+  Step step{.rows = static_cast<int64_t>(rows.size())};
+  at::Tensor loss = at::zeros({}, at::device(job.model->device).dtype(at::kDouble));
   for (const data::MicroBatch& batch :
        data::pack(job.train->rows, rows, plan.micro_batch_tokens, job.pack)) {
     if (asked_to_stop(job)) return std::nullopt;
@@ -92,15 +129,30 @@ std::optional<StepSums> accumulate(const SftJob& job, const Plan& plan,
         loss_sum(*job.model, to_tensors(batch, job.model->device), job.config.loss_chunk);
     if (batch_loss.requires_grad()) batch_loss.backward();
     loss.add_(batch_loss.detach());
-    sums.tokens += static_cast<int64_t>(batch.ids.size());
-    sums.label_tokens += batch.trained;
+    step.tokens += static_cast<int64_t>(batch.ids.size());
+    step.label_tokens += batch.trained;
   }
-  sums.loss = loss.item<double>();
-  return sums;
+  step.loss = loss.item<double>();
+  return step;
+}
+
+// Divides by the label tokens of the whole step, clips and updates. A step whose loss or gradient
+// is not finite changes nothing.
+void update(Run& run, Step& step) {
+  const TrainConfig& config = run.job.config;
+  step.learning_rate = config.learning_rate * learning_rate_factor(config.schedule, run.state.step,
+                                                                   run.plan.warmup, run.plan.total);
+  const double scale = 1.0 / static_cast<double>(std::max<int64_t>(1, step.label_tokens));
+  step.loss *= scale;
+  step.grad_norm = std::nan("");
+  if (std::isfinite(step.loss))
+    step.grad_norm = run.optimizer.step(step.learning_rate, scale, config.clip_norm);
+  run.optimizer.zero_grad();
+  step.skipped = !std::isfinite(step.grad_norm);
 }
 
 // Mean loss over the label tokens of the validation rows. None when asked to stop.
-std::optional<double> validate(const SftJob& job, const Plan& plan) {
+std::optional<double> validation_loss(const SftJob& job, const Plan& plan) {
   at::NoGradGuard no_gradient;
   lora::set_training(*job.model, false);
   std::vector<uint64_t> rows(job.valid->rows.size());
@@ -117,100 +169,103 @@ std::optional<double> validate(const SftJob& job, const Plan& plan) {
   return label_tokens ? loss / static_cast<double>(label_tokens) : 0.0;
 }
 
-double epoch_of(const Plan& plan, int64_t step) {
-  return static_cast<double>(step) / static_cast<double>(plan.steps_per_epoch);
-}
-
-void record_validation(const SftJob& job, const Plan& plan, double loss, TrainState& state) {
-  state.valid_loss = loss;
+// Validates when it is due after the steps done so far. False when asked to stop in its middle.
+bool validate_if_due(Run& run, bool last) {
+  TrainState& state = run.state;
+  const int64_t every = run.plan.valid_every;
+  const bool due = last || (every && state.step > 0 && state.step % every == 0);
+  if (!run.job.valid || !due || state.valid_step == state.step) return true;
+  std::optional<double> loss = validation_loss(run.job, run.plan);
+  if (!loss) return false;
+  state.valid_loss = *loss;
   state.valid_step = state.step;
-  if (std::isfinite(loss)) state.best_valid_loss = std::min(loss, state.best_valid_loss.value_or(loss));
-  job.run->log(state.step, {{"step", state.step},
-                            {"epoch", epoch_of(plan, state.step)},
-                            {"valid_loss", loss}});
-  log_info(fmt::format("step {}/{}: validation loss {:.4f}", state.step, plan.total, loss));
+  if (std::isfinite(*loss))
+    state.best_valid_loss = std::min(*loss, state.best_valid_loss.value_or(*loss));
+  run.job.run->log(state.step,
+                   {{"step", state.step}, {"epoch", run.epoch()}, {"valid_loss", *loss}});
+  log_info(fmt::format("step {}/{}: validation loss {:.4f}", state.step, run.plan.total, *loss));
+  return true;
 }
 
-bool validation_is_due(const SftJob& job, const Plan& plan, const TrainState& state, bool last) {
-  if (!job.valid || state.valid_step == state.step) return false;
-  return last || (plan.valid_every && state.step > 0 && state.step % plan.valid_every == 0);
+void count(Run& run, const Step& step) {
+  ++run.state.step;
+  run.state.rows_seen += step.rows;
+  run.state.tokens_seen += step.tokens;
+  run.state.seconds = run.clock.total();
+  run.clock.training += step.seconds;
+  run.clock.tokens += step.tokens;
+  run.bad_steps = step.skipped ? run.bad_steps + 1 : 0;
+  if (step.skipped) {
+    ++run.state.skipped_steps;
+    return;
+  }
+  if (!run.state.first_loss) run.state.first_loss = step.loss;
+  run.state.last_loss = step.loss;
 }
 
-// One line of log.jsonl and the progress line.
-struct StepReport {
-  double loss = 0.0, learning_rate = 0.0, grad_norm = 0.0, seconds = 0.0;
-  bool skipped = false;
-};
-
-void report(const SftJob& job, const Plan& plan, const TrainState& state, const StepSums& sums,
-            const StepReport& step, double speed, ProgressLine& line) {
+// A line of log.jsonl and the progress line.
+void report(Run& run, const Step& step) {
+  const TrainState& state = run.state;
   OrderedJson record = {{"step", state.step},
-                        {"epoch", epoch_of(plan, state.step)},
+                        {"epoch", run.epoch()},
                         {"loss", step.loss},
                         {"learning_rate", step.learning_rate},
                         {"grad_norm", step.grad_norm},
-                        {"tokens", sums.tokens},
-                        {"label_tokens", sums.label_tokens},
-                        {"tokens_per_second", static_cast<double>(sums.tokens) / step.seconds},
+                        {"tokens", step.tokens},
+                        {"label_tokens", step.label_tokens},
+                        {"tokens_per_second", static_cast<double>(step.tokens) / step.seconds},
                         {"seconds", state.seconds}};
   if (step.skipped) record["skipped"] = true;
-  job.run->log(state.step, record);
-  double per_step = state.seconds / static_cast<double>(state.step);
-  line.show(fmt::format("step {}/{}  loss {:.4f}  lr {:.2e}  grad norm {:.3f}  {:.0f} tokens/s  ETA {}",
-                        state.step, plan.total, step.loss, step.learning_rate, step.grad_norm, speed,
-                        human_seconds(per_step * static_cast<double>(plan.total - state.step))));
+  run.job.run->log(state.step, record);
+  const double per_step = state.seconds / static_cast<double>(state.step);
+  const double left = per_step * static_cast<double>(run.plan.total - state.step);
+  run.line.show(
+      fmt::format("step {}/{}  loss {:.4f}  lr {:.2e}  grad norm {:.3f}  {:.0f} tokens/s  ETA {}",
+                  state.step, run.plan.total, step.loss, step.learning_rate, step.grad_norm,
+                  run.clock.speed(), human_seconds(left)));
 }
 
-[[noreturn]] void throw_diverged(const SftJob& job, const TrainState& state) {
-  throw UserError("T001", job.run->path().string(),
-                  fmt::format("training diverged: the loss or gradient was not finite up to step {} "
-                              "({} steps skipped)",
-                              state.step, state.skipped_steps),
-                  "lower train.learning_rate, raise train.warmup or look at the data near that step");
+void save(Run& run) {
+  if (run.state.step == 0) return;
+  save_checkpoint(run.job.run->path(), *run.job.model, run.optimizer, run.state);
+  run.last_saved = now_seconds();
 }
 
-// Training time over all parts of the run, and speed over this part.
-struct Clock {
-  double before = 0.0, started = now_seconds(), training = 0.0;
-  int64_t tokens = 0;
-  double total() const { return before + now_seconds() - started; }
-  double speed() const { return training > 0.0 ? static_cast<double>(tokens) / training : 0.0; }
-};
-
-// The update of one step. A step whose loss or gradient is not finite changes nothing and is counted.
-StepReport update(const SftJob& job, const Plan& plan, AdamW& optimizer, const StepSums& sums,
-                  TrainState& state) {
-  StepReport step;
-  step.learning_rate =
-      job.config.learning_rate *
-      learning_rate_factor(job.config.schedule, state.step, plan.warmup, plan.total);
-  double scale = 1.0 / static_cast<double>(std::max<int64_t>(1, sums.label_tokens));
-  step.loss = sums.loss * scale;
-  step.grad_norm = std::nan("");
-  if (std::isfinite(step.loss))
-    step.grad_norm = optimizer.step(step.learning_rate, scale, job.config.clip_norm);
-  optimizer.zero_grad();
-  step.skipped = !std::isfinite(step.grad_norm);
-  ++state.step;
-  state.tokens_seen += sums.tokens;
-  if (step.skipped) {
-    ++state.skipped_steps;
-  } else {
-    if (!state.first_loss) state.first_loss = step.loss;
-    state.last_loss = step.loss;
+// One optimiser step. False when asked to stop: nothing of the step remains.
+bool train_step(Run& run, uint64_t dropout_seed) {
+  const double started = now_seconds();
+  // Random numbers depend on the step's number alone, so a resumed run draws the same ones.
+  at::manual_seed(dropout_seed + static_cast<uint64_t>(run.state.step));
+  lora::set_training(*run.job.model, true);
+  std::optional<Step> step = accumulate(run.job, run.plan, run.order.rows_of(run.state.step));
+  if (!step) {
+    run.optimizer.zero_grad();
+    return false;
   }
-  return step;
+  update(run, *step);
+  step->seconds = std::max(1e-9, now_seconds() - started);
+  count(run, *step);
+  report(run, *step);
+  return true;
 }
 
-SftResult make_result(const Plan& plan, const TrainState& state, const Clock& clock,
-                      const std::string& ended) {
+[[noreturn]] void throw_diverged(const Run& run) {
+  throw UserError(
+      "T001", run.job.run->path().string(),
+      fmt::format("training diverged: the loss or gradient was not finite up to step {} ({} of its "
+                  "steps were skipped)",
+                  run.state.step, run.state.skipped_steps),
+      "lower train.learning_rate, raise train.warmup or look at the data near that step");
+}
+
+SftResult make_result(const Run& run, const std::string& ended) {
   SftResult result;
-  result.state = state;
-  result.total_steps = plan.total;
-  result.first_loss = state.first_loss.value_or(0.0);
-  result.last_loss = state.last_loss.value_or(0.0);
-  if (ended != "stopped") result.valid_loss = state.valid_loss;
-  result.tokens_per_second = clock.speed();
+  result.state = run.state;
+  result.total_steps = run.plan.total;
+  result.first_loss = run.state.first_loss.value_or(0.0);
+  result.last_loss = run.state.last_loss.value_or(0.0);
+  if (ended != "stopped") result.valid_loss = run.state.valid_loss;
+  result.tokens_per_second = run.clock.speed();
   result.ended = ended;
   return result;
 }
@@ -225,67 +280,40 @@ int64_t total_steps(const TrainConfig& config, int64_t rows) {
 }
 
 SftResult run_sft(const SftJob& job) {
-  const Plan plan = make_plan(job);
   const uint64_t dropout_seed = derive_seed(job.config.seed, "dropout");
-  AdamW optimizer(models::trainable_tensors(*job.model), job.config);
-  TrainState state;
+  const double limit_seconds = job.config.max_minutes.value_or(1e12) * 60.0;
+  const double save_seconds = job.config.save_minutes * 60.0;
+  Run run(job);
   if (job.resume_from) {
-    state = load_checkpoint(*job.resume_from, *job.model, optimizer, job.identity);
-    job.run->rewind(state.step);
+    run.state = load_checkpoint(*job.resume_from, *job.model, run.optimizer, job.identity);
+    run.clock.before = run.state.seconds;
+    job.run->rewind(run.state.step);
   }
-  state.identity = job.identity;
-  Clock clock{.before = state.seconds};
-  DataOrder order(plan, job.config);
-  ProgressLine line;
+  run.state.identity = job.identity;
+
   std::string ended;
-  double last_saved = now_seconds();
-  int bad_steps = 0;  // in a row
-
   while (ended.empty()) {
-    // Between steps: is this the end, is it time to validate, to save?
-    const bool out_of_time =
-        job.config.max_minutes && state.step > 0 && clock.total() >= *job.config.max_minutes * 60.0;
-    const bool last = state.step >= plan.total || out_of_time;
-    if (validation_is_due(job, plan, state, last)) {
-      std::optional<double> loss = validate(job, plan);
-      if (loss) record_validation(job, plan, *loss, state);
-      else ended = "stopped";
-    }
-    if (last && ended.empty()) ended = state.step >= plan.total ? "done" : "max_minutes";
-    if (!ended.empty()) break;
-    if (now_seconds() - last_saved >= job.config.save_minutes * 60.0 && bad_steps == 0) {
-      save_checkpoint(job.run->path(), *job.model, optimizer, state);
-      last_saved = now_seconds();
-    }
-
-    // One optimiser step. Its random numbers depend on its number alone, so a resumed run draws the same ones.
-    const double step_started = now_seconds();
-    std::span<const uint64_t> rows = order.rows_of(state.step);
-    at::manual_seed(dropout_seed + static_cast<uint64_t>(state.step));
-    lora::set_training(*job.model, true);
-    std::optional<StepSums> sums = accumulate(job, plan, rows);
-    if (!sums) {
-      optimizer.zero_grad();
+    const bool done = run.state.step >= run.plan.total;
+    const bool last = done || (run.state.step > 0 && run.clock.total() >= limit_seconds);
+    if (!validate_if_due(run, last)) {
       ended = "stopped";
-      break;
+    } else if (last) {
+      ended = done ? "done" : "max_minutes";
+    } else {
+      // Not in a row of bad steps: what led to it may already be in the weights.
+      if (now_seconds() - run.last_saved >= save_seconds && run.bad_steps == 0) save(run);
+      if (!train_step(run, dropout_seed)) ended = "stopped";
+      if (run.bad_steps == kMaxBadSteps) throw_diverged(run);
     }
-    StepReport step = update(job, plan, optimizer, *sums, state);
-    state.rows_seen += static_cast<int64_t>(rows.size());
-    state.seconds = clock.total();
-    step.seconds = std::max(1e-9, now_seconds() - step_started);
-    clock.training += step.seconds;
-    clock.tokens += sums->tokens;
-    report(job, plan, state, *sums, step, clock.speed(), line);
-    bad_steps = step.skipped ? bad_steps + 1 : 0;
-    if (bad_steps == kMaxBadSteps) throw_diverged(job, state);
   }
 
   lora::set_training(*job.model, false);
-  if (ended != "stopped" && state.skipped_steps == state.step) throw_diverged(job, state);
-  if (state.step > 0) save_checkpoint(job.run->path(), *job.model, optimizer, state);
-  line.finish(fmt::format("step {}/{}  loss {:.4f}  {}  {:.0f} tokens/s", state.step, plan.total,
-                          state.last_loss.value_or(0.0), human_seconds(clock.total()), clock.speed()));
-  return make_result(plan, state, clock, ended);
+  if (ended != "stopped" && run.state.skipped_steps == run.state.step) throw_diverged(run);
+  save(run);
+  run.line.finish(fmt::format("step {}/{}  loss {:.4f}  {}  {:.0f} tokens/s", run.state.step,
+                              run.plan.total, run.state.last_loss.value_or(0.0),
+                              human_seconds(run.clock.total()), run.clock.speed()));
+  return make_result(run, ended);
 }
 
 }  // namespace slmtune::train

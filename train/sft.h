@@ -25,8 +25,8 @@ struct SftJob {
   RunFolder* run = nullptr;
   std::optional<std::filesystem::path> resume_from;  // checkpoint folder
   std::map<std::string, std::string> identity;
-  // Asked between micro-batches; true = save a checkpoint and stop (signals). A step that is stopped in its middle is
-  // discarded, so that it is done as a whole when the run goes on.
+  // Asked between micro-batches; true = save a checkpoint and stop (signals). A step that is
+  // stopped in its middle is discarded, so that it is done as a whole when the run goes on.
   std::function<bool()> should_stop;
 };
 
@@ -39,12 +39,14 @@ struct SftResult {
   std::string ended;                 // "done", "max_minutes", "stopped"
 };
 
-// Optimiser steps that `config` asks for with `rows` training rows: an epoch has ceil(rows / batch_rows) steps (its last
-// batch may be smaller), the run ceil(epochs · that), at most max_steps.
+// Optimiser steps that `config` asks for with `rows` training rows: an epoch has ceil(rows /
+// batch_rows) steps (its last batch may be smaller), the run ceil(epochs · that), at most
+// max_steps.
 int64_t total_steps(const TrainConfig& config, int64_t rows);
 
-// Trains. Writes log lines, progress, checkpoints (every save_minutes and at the end). T001 after three steps in a row
-// with a loss or gradient that is not finite, or when no step could be used (exit 3; the last checkpoint stays).
+// Trains. Writes log lines, progress, checkpoints (every save_minutes and at the end). T001 after
+// three steps in a row with a loss or gradient that is not finite, or when no step could be used
+// (exit 3; the last checkpoint stays).
 SftResult run_sft(const SftJob& job);
 
 }  // namespace slmtune::train

@@ -47,8 +47,8 @@ TrainConfig TrainConfig::parse(YamlReader section) {
   config.beta2 = below_one(section, "beta2", config.beta2);
   config.epsilon = above_zero(section, "epsilon", config.epsilon, 1.0);
   config.clip_norm = section.number("clip_norm", config.clip_norm, {0.0, 1e9});
-  config.seed = static_cast<uint64_t>(section.integer(
-      "seed", static_cast<int64_t>(config.seed), {0, std::numeric_limits<int64_t>::max()}));
+  config.seed = static_cast<uint64_t>(section.integer("seed", static_cast<int64_t>(config.seed),
+                                                      {0, std::numeric_limits<int64_t>::max()}));
   config.save_minutes = above_zero(section, "save_minutes", config.save_minutes, kMinutesOfYear);
   if (section.has("max_minutes"))
     config.max_minutes = above_zero(section, "max_minutes", 1.0, kMinutesOfYear);
