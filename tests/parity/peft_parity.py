@@ -69,8 +69,9 @@ def ours_in_theirs(report, name, folder, settings, place, rows, labels):
     with torch.no_grad():
         base = base_model(folder)
         base_logits = reference(base, rows, labels)[0]
-        report.check(name + ": adapter changes the logits (inverse)",
-                     1.0 / (ours["logits"] - base_logits).abs().max().item(), 10.0)
+        change = (ours["logits"] - base_logits).abs().max().item()
+        if change < 0.1:  # an adapter that does nothing would pass every check below
+            report.check(f"{name}: the adapter changes logits by {change:.2e} only", 1.0, 0.0)
         model = PeftModel.from_pretrained(base, place / "ours")
         logits, loss = reference(model, rows, labels)
         report.logits(name, ours["logits"], logits)

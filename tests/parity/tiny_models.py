@@ -9,6 +9,9 @@ import shutil
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers.utils import logging
+
+logging.disable_progress_bar()
 
 SOURCE = pathlib.Path(os.environ.get("SLMTUNE_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 TOKENIZER = SOURCE / "configs" / "models" / "tiny"
