@@ -15,8 +15,12 @@ add_library(slmtune_torch_pch STATIC "${CMAKE_CURRENT_LIST_DIR}/torch_pch.cpp")
 target_link_libraries(slmtune_torch_pch PUBLIC LibTorch::cpu PRIVATE slmtune_warnings)
 target_precompile_headers(slmtune_torch_pch PRIVATE "${CMAKE_CURRENT_LIST_DIR}/torch_pch.h")
 
+# The code of the fmt that LibTorch's headers bring.
+add_library(slmtune_torch_fmt STATIC "${CMAKE_CURRENT_LIST_DIR}/torch_fmt.cpp")
+target_link_libraries(slmtune_torch_fmt PUBLIC LibTorch::cpu)
+
 function(slmtune_use_torch target)
-  target_link_libraries(${target} PUBLIC LibTorch::cpu PRIVATE slmtune_warnings)
+  target_link_libraries(${target} PUBLIC LibTorch::cpu slmtune_torch_fmt PRIVATE slmtune_warnings)
   # Executables would get -fPIE, which a header precompiled with -fPIC does not fit.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fPIC>)
   target_precompile_headers(${target} REUSE_FROM slmtune_torch_pch)
