@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 #include "core/error.h"
@@ -259,19 +260,88 @@ TEST(GgufModel, ADifferenceAfterWritingLeavesTheOldFile) {
   EXPECT_EQ(TempFolder::read(folder.path() / "a.gguf"), "old");
 }
 
+// The quick start's tokenizer with changes, as the folder of `tiny`.
+void change_tokenizer(TinyParts& tiny, const TempFolder& folder,
+                      const std::function<void(Json& tokenizer, Json& config)>& change) {
+  Json tokenizer = read_json(tiny.parts.folder / "tokenizer.json");
+  Json config = read_json(tiny.parts.folder / "tokenizer_config.json");
+  change(tokenizer, config);
+  folder.write("model/tokenizer.json", tokenizer.dump());
+  folder.write("model/tokenizer_config.json", config.dump());
+  tiny.parts.folder = folder.path() / "model";
+}
+
 TEST(GgufModel, TwoTokensOfOneTextAreRefused) {
   TempFolder folder;
   TinyParts tiny("LlamaForCausalLM", {.rows = 2080});
-  std::string text = TempFolder::read(tiny.parts.folder / "tokenizer.json");
-  Json json = Json::parse(text);
-  Json extra = json["added_tokens"][0];
-  extra["id"] = 2048;
-  extra["content"] = "[PAD2060]";  // also the text of an unused row
-  json["added_tokens"].push_back(extra);
-  folder.write("model/tokenizer.json", json.dump());
-  folder.write("model/tokenizer_config.json",
-               TempFolder::read(tiny.parts.folder / "tokenizer_config.json"));
-  tiny.parts.folder = folder.path() / "model";
+  change_tokenizer(tiny, folder, [](Json& tokenizer, Json&) {
+    Json extra = tokenizer["added_tokens"][0];
+    extra["id"] = 2048;
+    extra["content"] = "[PAD2060]";  // also the text of an unused row
+    tokenizer["added_tokens"].push_back(extra);
+  });
+  expect_error("F094", [&] { exported(tiny, "f16", folder); });
+}
+
+TEST(GgufModel, ATokenizerWithoutAnEndTokenIsRefused) {
+  TempFolder folder;
+  TinyParts tiny("LlamaForCausalLM");
+  change_tokenizer(tiny, folder, [](Json& tokenizer, Json& config) {
+    for (Json& token : tokenizer["added_tokens"]) {
+      const std::string old = token["content"], changed = "<mark" + token["id"].dump() + ">";
+      tokenizer["model"]["vocab"][changed] = token["id"];
+      tokenizer["model"]["vocab"].erase(old);
+      token["content"] = changed;
+    }
+    config = Json::object();
+  });
+  expect_error("F094", [&] { exported(tiny, "f16", folder); });
+}
+
+TEST(GgufModel, AddedTokensThatAreNotMarksAreUserDefined) {
+  TempFolder folder;
+  TinyParts tiny("LlamaForCausalLM", {.rows = 2080});
+  change_tokenizer(tiny, folder, [](Json& tokenizer, Json&) {
+    int id = 2048;
+    for (const char* text : {"<tool_call>", "<|fim_pad|>"}) {
+      Json extra = tokenizer["added_tokens"][0];
+      extra["id"] = id++;
+      extra["content"] = text;
+      extra["special"] = false;
+      tokenizer["added_tokens"].push_back(extra);
+    }
+  });
+  const GgufFile file = exported(tiny, "f16", folder);
+  const auto types = value_of<std::vector<int32_t>>(file, "tokenizer.ggml.token_type");
+  EXPECT_EQ(types[2048], 4);
+  EXPECT_EQ(types[2049], 3);
+}
+
+TEST(GgufModel, SpacesInsideAMergeBecomeLettersOfTheByteAlphabet) {
+  TempFolder folder;
+  TinyParts tiny("LlamaForCausalLM", {.rows = 2080});
+  change_tokenizer(tiny, folder, [](Json& tokenizer, Json&) {
+    tokenizer["model"]["vocab"]["a b"] = 2048;
+    tokenizer["model"]["vocab"]["a bc"] = 2049;
+    tokenizer["model"]["merges"].push_back({"a b", "c"});
+  });
+  const GgufFile file = exported(tiny, "f16", folder);
+  EXPECT_EQ(value_of<std::vector<std::string>>(file, "tokenizer.ggml.merges").back(), "a\u0120b c");
+}
+
+TEST(GgufModel, LinearScalingBecomesKeys) {
+  TempFolder folder;
+  TinyParts tiny("Qwen2ForCausalLM");
+  tiny.parts.config.rope = {.type = "linear", .factor = 4.0};
+  const GgufFile file = exported(tiny, "f16", folder);
+  EXPECT_EQ(value_of<std::string>(file, "qwen2.rope.scaling.type"), "linear");
+  EXPECT_EQ(value_of<float>(file, "qwen2.rope.scaling.factor"), 4.0f);
+}
+
+TEST(GgufModel, OtherScalingIsRefused) {
+  TempFolder folder;
+  TinyParts tiny("Qwen2ForCausalLM");
+  tiny.parts.config.rope.type = "yarn";
   expect_error("F094", [&] { exported(tiny, "f16", folder); });
 }
 
