@@ -6,8 +6,8 @@
 namespace slmtune::data {
 
 std::span<const Format> formats() {
-  static const std::array list = {messages_format(),   sharegpt_format(), alpaca_format(),
-                                  completion_format(), tokens_format(),   text_format()};
+  static const std::array list = {messages_format(), sharegpt_format(), alpaca_format(), completion_format(),
+                                  qa_format(),       tokens_format(),   text_format()};
   return list;
 }
 

@@ -8,6 +8,7 @@ Format messages_format();
 Format sharegpt_format();
 Format alpaca_format();
 Format completion_format();
+Format qa_format();
 Format text_format();
 Format tokens_format();
 
