@@ -1,5 +1,6 @@
 #include "eval/generation.h"
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -80,6 +81,17 @@ TEST(Generate, TopKOfOneEqualsGreedy) {
   const SamplingOptions one{
       .greedy = false, .temperature = 3.0, .top_p = 1.0, .top_k = 1, .max_tokens = 12};
   EXPECT_EQ(generate(model, Ids{2}, {}, one), generate(model, Ids{2}, {}, greedy(12)));
+}
+
+TEST(Generate, LeavesTheThreadCountAsItWas) {
+  const int before = at::get_num_threads();
+  at::set_num_threads(2);
+  SuccessorModel model = counting();
+  generate(model, Ids{0}, {}, greedy(2));
+  EXPECT_EQ(at::get_num_threads(), 2);
+  EXPECT_THROW(generate(model, Ids{}, {}, greedy(2)), UserError);
+  EXPECT_EQ(at::get_num_threads(), 2);
+  at::set_num_threads(before);
 }
 
 TEST(Generate, RefusesToLeaveTheContext) {
