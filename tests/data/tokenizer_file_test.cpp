@@ -1,0 +1,132 @@
+// One test row per way in which a tokenizer.json can be wrong.
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "core/error.h"
+#include "tests/data/small_tokenizer.h"
+
+namespace slmtune::data {
+namespace {
+
+using nlohmann::json;
+using testing::load;
+using testing::small_tokenizer;
+using testing::TempFolder;
+
+struct Wrong {
+  const char* name;
+  const char* code;
+  std::function<void(json&)> change;
+};
+
+class WrongTokenizer : public ::testing::TestWithParam<Wrong> {};
+
+TEST_P(WrongTokenizer, IsRefusedWithItsCode) {
+  TempFolder folder;
+  json changed = small_tokenizer();
+  GetParam().change(changed);
+  try {
+    load(changed, folder);
+    FAIL() << "was accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), GetParam().code) << error.what();
+  }
+}
+
+const Wrong kWrong[] = {
+    Wrong{"NoModel", "F030", [](json& t) { t.erase("model"); }},
+    Wrong{"List", "F030", [](json& t) { t = json::array(); }},
+    Wrong{"VocabularyIsAList", "F030", [](json& t) { t["model"]["vocab"] = json::array(); }},
+    Wrong{"IdIsText", "F030", [](json& t) { t["model"]["vocab"]["ab"] = "x"; }},
+    Wrong{"NoMerges", "F030", [](json& t) { t["model"].erase("merges"); }},
+    Wrong{"MergeOfOne", "F030", [](json& t) { t["model"]["merges"].push_back("ab"); }},
+    Wrong{"MergeOfThree", "F030", [](json& t) { t["model"]["merges"].push_back({"a", "b", "c"}); }},
+    Wrong{"AddedWithoutId", "F030", [](json& t) { t["added_tokens"].push_back({{"content", "x"}}); }},
+    Wrong{"Unigram", "F031", [](json& t) { t["model"]["type"] = "Unigram"; }},
+    Wrong{"ByteFallback", "F031", [](json& t) { t["model"]["byte_fallback"] = true; }},
+    Wrong{"Suffix", "F031", [](json& t) { t["model"]["end_of_word_suffix"] = "</w>"; }},
+    Wrong{"Dropout", "F031", [](json& t) { t["model"]["dropout"] = 0.1; }},
+    Wrong{"Normalizer", "F031", [](json& t) { t["normalizer"] = {{"type", "Lowercase"}}; }},
+    Wrong{"Regex", "F031",
+          [](json& t) { t["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "\\p{L}+"; }},
+    Wrong{"Behavior", "F031",
+          [](json& t) { t["pre_tokenizer"]["pretokenizers"][0]["behavior"] = "Removed"; }},
+    Wrong{"NoPreTokenizer", "F031", [](json& t) { t["pre_tokenizer"] = nullptr; }},
+    Wrong{"Metaspace", "F031", [](json& t) { t["pre_tokenizer"] = {{"type", "Metaspace"}}; }},
+    Wrong{"PrefixSpace", "F031",
+          [](json& t) { t["pre_tokenizer"]["pretokenizers"][1]["add_prefix_space"] = true; }},
+    Wrong{"SplitsTwice", "F031",
+          [](json& t) { t["pre_tokenizer"]["pretokenizers"][1]["use_regex"] = true; }},
+    Wrong{"Decoder", "F031", [](json& t) { t["decoder"] = {{"type", "WordPiece"}}; }},
+    Wrong{"PostProcessor", "F031", [](json& t) { t["post_processor"] = {{"type", "BertProcessing"}}; }},
+    Wrong{"NegativeId", "F032", [](json& t) { t["model"]["vocab"]["ab"] = -1; }},
+    Wrong{"HugeId", "F032", [](json& t) { t["model"]["vocab"]["ab"] = 1 << 24; }},
+    Wrong{"DuplicateId", "F032", [](json& t) { t["model"]["vocab"]["zz"] = 256; }},
+    Wrong{"EmptyPiece", "F032", [](json& t) { t["model"]["vocab"][""] = 270; }},
+    Wrong{"EmptyVocabulary", "F032", [](json& t) { t["model"]["vocab"] = json::object(); }},
+    Wrong{"MergeOfUnknownPiece", "F032", [](json& t) { t["model"]["merges"].push_back("qq z"); }},
+    Wrong{"MergeToUnknownPiece", "F032", [](json& t) { t["model"]["merges"].push_back("q z"); }},
+    Wrong{"AddedTakesAnId", "F032", [](json& t) { t["added_tokens"][0]["id"] = 256; }},
+    Wrong{"AddedTwice", "F032", [](json& t) { t["added_tokens"].push_back(t["added_tokens"][0]); }},
+    Wrong{"AddedHugeId", "F032", [](json& t) { t["added_tokens"][0]["id"] = 1ll << 40; }},
+    Wrong{"UnknownToken", "F032", [](json& t) { t["model"]["unk_token"] = "nowhere"; }}};
+
+std::string name_of(const ::testing::TestParamInfo<Wrong>& row) { return row.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(All, WrongTokenizer, ::testing::ValuesIn(kWrong), name_of);
+
+TEST(TokenizerFile, MissingAndBrokenFilesAreNamed) {
+  TempFolder folder;
+  auto code = [&] {
+    try {
+      Tokenizer::load(folder.path());
+      return std::string();
+    } catch (const Error& error) {
+      return error.code();
+    }
+  };
+  EXPECT_EQ(code(), "N001");
+  folder.write("tokenizer.json", "{\"model\": {");
+  EXPECT_EQ(code(), "F030");
+  folder.write("tokenizer.json", "");
+  EXPECT_EQ(code(), "F030");
+  folder.write("tokenizer.json", std::string(100000, '['));
+  EXPECT_EQ(code(), "F030");
+}
+
+TEST(TokenizerFile, TakesMergesAsPairs) {
+  TempFolder folder;
+  json changed = small_tokenizer();
+  changed["model"]["merges"] = json::array({json::array({"a", "b"}), json::array({"ab", "c"})});
+  const Tokenizer tokenizer = load(changed, folder);
+  EXPECT_EQ(tokenizer.encode("abc"), std::vector<int32_t>{257});
+  EXPECT_EQ(tokenizer.merges()[1], "ab c");
+}
+
+TEST(TokenizerFile, KnowsIgnoreMergesAndTheNamesOfLlamaCpp) {
+  TempFolder folder;
+  json changed = small_tokenizer();
+  changed["model"]["ignore_merges"] = true;
+  changed["model"]["merges"] = json::array();
+  auto& regex = changed["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"];
+  regex = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+  const Tokenizer tokenizer = load(changed, folder);
+  EXPECT_EQ(tokenizer.encode("abc"), std::vector<int32_t>{257});
+  EXPECT_EQ(tokenizer.ggml_pre(), "llama-bpe");
+}
+
+TEST(TokenizerFile, UnknownBytesGiveTheUnknownTokenOrNothing) {
+  TempFolder folder;
+  json changed = small_tokenizer();
+  changed["model"]["vocab"].erase("z");
+  EXPECT_EQ(load(changed, folder).encode("azzb"), (std::vector<int32_t>{256}));
+  changed["model"]["vocab"]["?"] = '?';
+  changed["model"]["unk_token"] = "?";
+  EXPECT_EQ(load(changed, folder).encode("azzb"), (std::vector<int32_t>{'a', '?', '?', 'b'}));
+  changed["model"]["fuse_unk"] = true;
+  EXPECT_EQ(load(changed, folder).encode("azzb"), (std::vector<int32_t>{'a', '?', 'b'}));
+}
+
+}  // namespace
+}  // namespace slmtune::data
