@@ -44,7 +44,7 @@ step 1/6 "set-up"
 scripts/setup.sh
 
 step 2/6 "building build/release/slmtune"
-cmake --preset release --log-level=WARNING
+cmake --preset release >/dev/null
 cmake --build --preset release --target slmtune
 
 if $again; then

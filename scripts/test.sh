@@ -20,7 +20,7 @@ stage() { printf '[%s] %s (%d s)\n' "$1" "$2" $((SECONDS - start)); }
 stage 1/4 "set-up"
 scripts/setup.sh --tests
 stage 2/4 "configuring build/dev"
-cmake --preset dev --log-level=WARNING
+cmake --preset dev >/dev/null
 stage 3/4 "building"
 cmake --build --preset dev
 stage 4/4 "testing"
