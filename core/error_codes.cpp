@@ -27,10 +27,8 @@ constexpr ErrorRow kRows[] = {
      "can be read, because a silently skipped row is a silently worse model."},
     {"D003", kBadData, "row of an unknown shape",
      "The fields of a row fit none of the shapes: messages, conversations (sharegpt), instruction "
-     "and output (alpaca), "
-     "prompt and completion, input_ids (tokens) or text. Rename the fields, or correct data.format "
-     "if it names a "
-     "shape."},
+     "and output (alpaca), prompt and completion, question and answer (qa), input_ids (tokens) or "
+     "text. Rename the fields, or correct data.format if it names a shape."},
     {"D004", kBadData, "field of a row cannot be used",
      "The shape of the row is known, but one of its fields is missing, null, empty or of the wrong "
      "type, or a role is "
@@ -54,6 +52,9 @@ constexpr ErrorRow kRows[] = {
      "A conversation has a message of a role that the model's chat template cannot print, for "
      "example a tool result "
      "with Llama 3. Leave the message out, or give its text to the model in a user's message."},
+    {"D021", kBadData, "conversation without a chat template",
+     "A row is a conversation, but the model has no chat template that says how to print it. Name "
+     "one with model.template, or give the rows as 'prompt' and 'completion'."},
     {"D030", kBadData, "prompt leaves the model's context",
      "The prompt and the tokens to be made do not fit into the positions that the model was built "
      "for. Beyond them its "
@@ -189,7 +190,7 @@ constexpr ErrorRow kRows[] = {
      "attention, mlp, names such as q_proj, or an expression re:... that fits the whole module "
      "name."},
     {"R061", kRecipe, "bad regular expression",
-     "The text after re: in lora.targets is not a regular expression (ECMAScript syntax). It "
+     "The text after re: in lora.targets is not a regular expression (the syntax of Perl and Python). It "
      "must fit the whole module name, for example re:.*\\.(q_proj|v_proj). Quote it in YAML "
      "with single quotes so that backslashes stay as they are."},
     {"R070", kRecipe, "unknown export encoding",

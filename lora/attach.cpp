@@ -37,9 +37,8 @@ std::vector<std::string> attach(models::CausalLM& model, const LoraConfig& confi
   const VariantRow* variant = find_variant(config.variant);
   SLMTUNE_ASSERT(variant != nullptr, "unknown LoRA variant");
   Targets targets(config.targets, "lora.targets");
-  model.for_each_parameter([](const std::string&, at::Tensor& tensor) {
-    tensor.set_requires_grad(false);
-  });
+  model.for_each_parameter(
+      [](const std::string&, at::Tensor& tensor) { tensor.set_requires_grad(false); });
   at::Generator random = at::detail::createCPUGenerator(derive_seed(seed, "adapter"));
   std::vector<std::string> modules;
   model.for_each_linear([&](const std::string& name, models::Linear& linear) {

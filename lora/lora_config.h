@@ -14,9 +14,11 @@ struct LoraConfig {
   int64_t rank = 16;
   double alpha = 32.0;
   double dropout = 0.0;
-  // all-linear | attention | mlp | a list of module suffixes (q_proj, v_proj) | one regular expression "re:…"
+  // all-linear | attention | mlp | a list of module suffixes (q_proj, v_proj) | one regular
+  // expression "re:…"
   std::vector<std::string> targets = {"all-linear"};
-  // Ranks and alphas of single modules, from an adapter made elsewhere (PEFT's rank_pattern); no recipe keys.
+  // Ranks and alphas of single modules, from an adapter made elsewhere (PEFT's rank_pattern); no
+  // recipe keys.
   std::map<std::string, int64_t> rank_pattern = {};
   std::map<std::string, double> alpha_pattern = {};
 

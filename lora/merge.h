@@ -1,4 +1,5 @@
-// Adapter folded into dense weights, one tensor at a time: W' = W + s·B·A in float32, rounded once to the stored dtype.
+// Adapter folded into dense weights, one tensor at a time: W' = W + s·B·A in float32, rounded once
+// to the stored dtype.
 #pragma once
 #include <functional>
 #include <string>
@@ -9,9 +10,9 @@
 
 namespace slmtune::lora {
 
-// Every tensor of the base folder in its stored dtype, with the adapters of `model` merged where a linear has one.
-// The base is read again from `base` (the original 16-bit weights), so a quantised model merges exactly.
-// FileFormatError F070 when a merged value leaves the range of float16.
+// Every tensor of the base folder in its stored dtype, with the adapters of `model` merged where a
+// linear has one. The base is read again from `base` (the original 16-bit weights), so a quantised
+// model merges exactly. FileFormatError F070 when a merged value leaves the range of float16.
 std::vector<TensorSource> merged_tensors(models::CausalLM& model, const TensorFolder& base);
 
 // The tensors of a fully trained model, in `stored` dtype.

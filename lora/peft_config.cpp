@@ -12,9 +12,12 @@ namespace {
 // The version of PEFT whose layout is written and tested against.
 constexpr const char* kPeftVersion = "0.21.0";
 
-std::string last_part(const std::string& module) { return module.substr(module.rfind('.') + 1); }
+std::string last_part(const std::string& module) {
+  return module.substr(module.rfind('.') + 1);
+}
 
-// One regular expression stays one; everything else becomes an explicit list, which every PEFT version reads alike.
+// One regular expression stays one; everything else becomes an explicit list, which every PEFT
+// version reads alike.
 Json target_modules(const LoraConfig& config, const std::vector<std::string>& modules) {
   if (config.targets.size() == 1 && config.targets.front().starts_with("re:"))
     return config.targets.front().substr(3);
@@ -57,12 +60,10 @@ void refuse_unsupported(const Json& json, const std::string& where) {
   if (type != "LORA") refuse(where, "the method '" + type.get<std::string>() + "'");
   const Json bias = json.value("bias", Json("none"));
   if (bias != "none") refuse(where, "'bias' " + bias.dump());
-  for (const char* key :
-       {"use_dora", "modules_to_save", "lora_bias", "fan_in_fan_out", "trainable_token_indices",
-        "layer_replication", "target_parameters", "use_qalora", "alora_invocation_tokens",
-        "arrow_config", "use_bdlora"})
-    if (json.contains(key) && !is_empty(json.at(key)))
-      refuse(where, "'" + std::string(key) + "'");
+  for (const char* key : {"use_dora", "modules_to_save", "lora_bias", "fan_in_fan_out",
+                          "trainable_token_indices", "layer_replication", "target_parameters",
+                          "use_qalora", "alora_invocation_tokens", "arrow_config", "use_bdlora"})
+    if (json.contains(key) && !is_empty(json.at(key))) refuse(where, "'" + std::string(key) + "'");
   const Json start = json.value("init_lora_weights", Json(true));
   // These move part of the base weight into the adapter: it fits a changed base model only.
   for (const char* name : {"pissa", "olora", "corda", "loftq"})
@@ -106,7 +107,7 @@ std::map<std::string, Value> parse_pattern(const Json& json, const std::string& 
   if (!json.at(key).is_object()) malformed(where, "'" + key + "' is not an object");
   for (const auto& [pattern, value] : json.at(key).items()) {
     try {
-      compile_expression(pattern, where);
+      Expression(pattern, where);
     } catch (const UserError&) {
       refuse(where, "the expression '" + pattern + "' in '" + key + "'");
     }

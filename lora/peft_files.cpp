@@ -56,7 +56,8 @@ std::set<std::string> modules_in_file(models::CausalLM& model, const Safetensors
                             "supported are pairs of lora_A.weight and lora_B.weight");
     if (!known.contains(module))
       throw FileFormatError("F062", file.path().string(),
-                            "the adapter has '" + module + "', which is not a linear layer of this " +
+                            "the adapter has '" + module +
+                                "', which is not a linear layer of this " +
                                 model.config().architecture + " with " +
                                 std::to_string(model.config().layers) + " layers",
                             "is this the right base model?");
@@ -100,13 +101,14 @@ void fill_tensor(const std::string& key, at::Tensor& target, const SafetensorsFi
   if (source.sizes() != target.sizes()) {
     const auto text = [](at::IntArrayRef shape) {
       std::string joined;
-      for (const int64_t size : shape) joined += (joined.empty() ? "" : ", ") + std::to_string(size);
+      for (const int64_t size : shape)
+        joined += (joined.empty() ? "" : ", ") + std::to_string(size);
       return "[" + joined + "]";
     };
-    throw FileFormatError("F062", file.path().string(),
-                          "'" + key + "' is " + text(source.sizes()) + ", this model needs " +
-                              text(target.sizes()),
-                          "is this the right base model?");
+    throw FileFormatError(
+        "F062", file.path().string(),
+        "'" + key + "' is " + text(source.sizes()) + ", this model needs " + text(target.sizes()),
+        "is this the right base model?");
   }
   target.copy_(source);
 }

@@ -1,7 +1,5 @@
 #include "lora/targets.h"
 
-#include "core/error.h"
-
 namespace slmtune::lora {
 namespace {
 
@@ -18,18 +16,6 @@ bool ends_with_part(const std::string& module, const std::string& suffix) {
 
 }  // namespace
 
-std::regex compile_expression(const std::string& text, const std::string& where) {
-  constexpr size_t kLongestExpression = 4096;  // std::regex recurses by length
-  if (text.size() > kLongestExpression)
-    throw UserError("R061", where, "the regular expression is longer than 4096 characters");
-  try {
-    return std::regex(text, std::regex::ECMAScript | std::regex::optimize);
-  } catch (const std::regex_error& error) {
-    throw UserError("R061", where, "'" + text + "' is not a regular expression: " + error.what(),
-                    R"(write it as in 're:.*\.(q_proj|v_proj)')");
-  }
-}
-
 Targets::Targets(const std::vector<std::string>& targets, const std::string& where) {
   for (const std::string& text : targets) {
     Rule rule;
@@ -37,8 +23,7 @@ Targets::Targets(const std::vector<std::string>& targets, const std::string& whe
     if (text == "all-linear") {
       rule.all = true;
     } else if (text.starts_with("re:")) {
-      rule.is_expression = true;
-      rule.expression = compile_expression(text.substr(3), where);
+      rule.expression.emplace(text.substr(3), where);
     } else if (const auto group = groups().find(text); group != groups().end()) {
       rule.suffixes = group->second;
     } else {
@@ -51,7 +36,7 @@ Targets::Targets(const std::vector<std::string>& targets, const std::string& whe
 bool Targets::matches(const std::string& module) {
   bool matched = false;
   for (Rule& rule : rules_) {
-    bool hit = rule.all || (rule.is_expression && std::regex_match(module, rule.expression));
+    bool hit = rule.all || (rule.expression && rule.expression->matches(module));
     for (const std::string& suffix : rule.suffixes) hit = hit || ends_with_part(module, suffix);
     rule.used = rule.used || hit;
     matched = matched || hit;

@@ -1,10 +1,12 @@
 // Which linears get an adapter: the words of `lora.targets` against module names.
 #pragma once
 #include <map>
-#include <regex>
+#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include "core/error.h"
+#include "lora/expression.h"
 
 namespace slmtune::lora {
 
@@ -20,23 +22,29 @@ class Targets {
  private:
   struct Rule {
     std::string text;
-    std::vector<std::string> suffixes;  // empty: every linear, or the expression
-    bool all = false, is_expression = false, used = false;
-    std::regex expression;
+    std::vector<std::string> suffixes;
+    std::optional<Expression> expression;
+    bool all = false, used = false;
   };
   std::vector<Rule> rules_;
 };
 
-// `text` as a regular expression (ECMAScript). UserError R061 with `where`.
-std::regex compile_expression(const std::string& text, const std::string& where);
-
-// PEFT's rank_pattern and alpha_pattern: keys are expressions matched on the end of the module name, first one wins.
+// PEFT's rank_pattern and alpha_pattern: keys are expressions matched on the end of the module
+// name. PEFT takes the first that fits in the order of the file; where that order would matter the
+// adapter is refused (F061).
 template <typename Value>
 Value pattern_value(const std::map<std::string, Value>& patterns, const std::string& module,
                     Value fallback) {
-  for (const auto& [key, value] : patterns)
-    if (std::regex_match(module, compile_expression("(.*\\.)?(" + key + ")", key))) return value;
-  return fallback;
+  std::optional<Value> found;
+  for (const auto& [key, value] : patterns) {
+    if (!Expression("(.*\\.)?(" + key + ")", key).matches(module)) continue;
+    if (found && *found != value)
+      throw FileFormatError(
+          "F061", "adapter_config.json", "two patterns with different values fit '" + module + "'",
+          "name the module in one of rank_pattern's or alpha_pattern's keys only");
+    found = value;
+  }
+  return found.value_or(fallback);
 }
 
 }  // namespace slmtune::lora

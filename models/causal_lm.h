@@ -1,4 +1,5 @@
-// A decoder language model. Families compose it from blocks/; parameter names are the Hugging Face names.
+// A decoder language model. Families compose it from blocks/; parameter names are the Hugging Face
+// names.
 //
 //   std::unique_ptr<CausalLM> model = load_model("models/Qwen2.5-0.5B", {});
 //   at::Tensor h = model->hidden(ids, layout);          // [T, D]
@@ -20,7 +21,8 @@
 
 namespace slmtune::models {
 
-// Packed rows: T tokens in a line; row i is starts[i] .. starts[i+1]-1 and sees only itself (causal).
+// Packed rows: T tokens in a line; row i is starts[i] .. starts[i+1]-1 and sees only itself
+// (causal).
 struct Layout {
   at::Tensor positions;         // [T] int64
   std::vector<int64_t> starts;  // rows + 1 entries, 0 … T
@@ -36,14 +38,20 @@ struct KvCache {
 class CausalLM {
  public:
   virtual ~CausalLM() = default;
-  // ids [T] int64 -> [T, D] after the final norm. With `cache` (one row only; inference) the tokens continue it.
-  virtual at::Tensor hidden(const at::Tensor& ids, const Layout& layout, KvCache* cache = nullptr) = 0;
+  // ids [T] int64 -> [T, D] after the final norm. With `cache` (one row only; inference) the tokens
+  // continue it.
+  virtual at::Tensor hidden(const at::Tensor& ids, const Layout& layout,
+                            KvCache* cache = nullptr) = 0;
   // [N, D] -> [N, V] in float32 (in float64 for a float64 model).
   virtual at::Tensor logits(const at::Tensor& hidden) = 0;
-  // Every linear that can take an adapter, by module name: "model.layers.0.self_attn.q_proj" (lm_head excluded).
-  virtual void for_each_linear(const std::function<void(const std::string& name, Linear& linear)>& visit) = 0;
-  // Every stored tensor that is not inside a quantised weight, by Hugging Face name; a tied head is not listed twice.
-  virtual void for_each_parameter(const std::function<void(const std::string& name, at::Tensor& tensor)>& visit) = 0;
+  // Every linear that can take an adapter, by module name: "model.layers.0.self_attn.q_proj"
+  // (lm_head excluded).
+  virtual void for_each_linear(
+      const std::function<void(const std::string& name, Linear& linear)>& visit) = 0;
+  // Every stored tensor that is not inside a quantised weight, by Hugging Face name; a tied head is
+  // not listed twice.
+  virtual void for_each_parameter(
+      const std::function<void(const std::string& name, at::Tensor& tensor)>& visit) = 0;
   const ModelConfig& config() const { return config_; }
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
@@ -59,21 +67,28 @@ struct LoadOptions {
   std::string quant = "none";
 };
 
-// From a Hugging Face folder. N004 no such folder; F05x config; F013 missing, F053 misshapen, F054 unexpected tensors
-// (all of a kind in one error, with expected and found shapes); F010… files.
-std::unique_ptr<CausalLM> load_model(const std::filesystem::path& folder, const LoadOptions& options);
+// From a Hugging Face folder. N004 no such folder; F05x config; F013 missing, F053 misshapen, F054
+// unexpected tensors (all of a kind in one error, with expected and found shapes); F010… files.
+std::unique_ptr<CausalLM> load_model(const std::filesystem::path& folder,
+                                     const LoadOptions& options);
 
-// Fresh weights from `seed`: normal(0, initializer_range) for matrices and embeddings, 1 for norms, 0 for biases.
-std::unique_ptr<CausalLM> init_model(const ModelConfig& config, uint64_t seed, const LoadOptions& options);
+// Fresh weights from `seed`: normal(0, initializer_range) for matrices and embeddings, 1 for norms,
+// 0 for biases.
+std::unique_ptr<CausalLM> init_model(const ModelConfig& config, uint64_t seed,
+                                     const LoadOptions& options);
 
 // Counts for people: total parameters and those that require grad (adapters included).
-struct ParameterCount { int64_t total = 0, trainable = 0; };
+struct ParameterCount {
+  int64_t total = 0, trainable = 0;
+};
 ParameterCount count_parameters(CausalLM& model);
 
-// All tensors that require grad, by name in a fixed order: adapter tensors as "<module>.lora_A.weight", else parameters.
+// All tensors that require grad, by name in a fixed order: adapter tensors as
+// "<module>.lora_A.weight", else parameters.
 std::vector<std::pair<std::string, at::Tensor>> trainable_tensors(CausalLM& model);
 
-// A stored tensor as an at::Tensor that borrows the mapped bytes (F055: dtype that weights cannot have).
+// A stored tensor as an at::Tensor that borrows the mapped bytes (F055: dtype that weights cannot
+// have).
 at::Tensor borrow_tensor(const TensorView& view);
 
 }  // namespace slmtune::models

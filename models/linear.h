@@ -1,4 +1,5 @@
-// A linear layer: a weight in some storage format, perhaps a bias, perhaps an adapter. The only place where they meet.
+// A linear layer: a weight in some storage format, perhaps a bias, perhaps an adapter. The only
+// place where they meet.
 #pragma once
 #include <ATen/core/Tensor.h>
 

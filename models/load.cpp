@@ -14,8 +14,7 @@ namespace {
 
 std::string shape_text(at::IntArrayRef shape) {
   std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i)
-    text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  for (size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
   return text + "]";
 }
 
@@ -30,7 +29,8 @@ class Findings {
     if (count_ == 0) return;
     const std::string tail =
         count_ > kShown ? " and " + std::to_string(count_ - kShown) + " more" : "";
-    out.push_back({code, where,
+    out.push_back({code,
+                   where,
                    std::to_string(count_) + (count_ == 1 ? " tensor is " : " tensors are ") +
                        verdict + ": " + text_ + tail,
                    help,
@@ -88,16 +88,21 @@ void check_tensors(CausalLM& model, const TensorFolder& files) {
 
 at::ScalarType scalar_type(const TensorView& view) {
   switch (view.dtype) {
-    case DType::kF16: return at::kHalf;
-    case DType::kBF16: return at::kBFloat16;
-    case DType::kF32: return at::kFloat;
-    case DType::kF64: return at::kDouble;
-    default: break;
+    case DType::kF16:
+      return at::kHalf;
+    case DType::kBF16:
+      return at::kBFloat16;
+    case DType::kF32:
+      return at::kFloat;
+    case DType::kF64:
+      return at::kDouble;
+    default:
+      break;
   }
-  throw FileFormatError("F055", "tensor '" + view.name + "'",
-                        "its type " + std::string(dtype_name(view.dtype)) +
-                            " is not one that weights can have",
-                        "supported: F32, BF16, F16, F64");
+  throw FileFormatError(
+      "F055", "tensor '" + view.name + "'",
+      "its type " + std::string(dtype_name(view.dtype)) + " is not one that weights can have",
+      "supported: F32, BF16, F16, F64");
 }
 
 }  // namespace
@@ -106,7 +111,8 @@ at::Tensor borrow_tensor(const TensorView& view) {
   const at::ScalarType type = scalar_type(view);
   if (view.elements() == 0) return at::empty(view.shape, type);
   const auto address = reinterpret_cast<std::uintptr_t>(view.bytes.data());
-  if (address % dtype_bytes(view.dtype) != 0) {  // a hostile or odd file; LibTorch needs aligned data
+  if (address % dtype_bytes(view.dtype) !=
+      0) {  // a hostile or odd file; LibTorch needs aligned data
     at::Tensor copy = at::empty(view.shape, type);
     std::memcpy(copy.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
     return copy;
@@ -139,7 +145,8 @@ std::unique_ptr<CausalLM> load_model(const std::filesystem::path& folder,
   const ModelConfig config = ModelConfig::load(folder);
   const TensorFolder files = TensorFolder::open(folder);
   std::unique_ptr<CausalLM> model = find_family(config.architecture)->build(config, options);
-  check_tensors(*model, files);  // before anything is allocated by the sizes that config.json claims
+  check_tensors(*model,
+                files);  // before anything is allocated by the sizes that config.json claims
   fill_model(*model, options.quant, [&](const std::string& name, at::IntArrayRef) {
     return borrow_tensor(files.at(name));
   });

@@ -18,10 +18,10 @@ bool given(const Json& json, const std::string& key) {
 int64_t bounded(const Json& json, const std::string& key, int64_t high, const std::string& where) {
   const int64_t value = json_integer(json, key, where);
   if (value < 1 || value > high)
-    throw FileFormatError("F052", where,
-                          "'" + key + "' is " + std::to_string(value) + "; expected 1 to " +
-                              std::to_string(high),
-                          "check that the file belongs to a decoder language model");
+    throw FileFormatError(
+        "F052", where,
+        "'" + key + "' is " + std::to_string(value) + "; expected 1 to " + std::to_string(high),
+        "check that the file belongs to a decoder language model");
   return value;
 }
 
@@ -68,10 +68,10 @@ const Family& family_of(const Json& json, const std::string& where) {
 }
 
 void read_llama3_scaling(RopeScaling& rope, const Json& json, const std::string& where) {
-  rope.low_freq_factor = positive(json_number(json, "low_freq_factor", where), "low_freq_factor",
-                                  where);
-  rope.high_freq_factor = positive(json_number(json, "high_freq_factor", where),
-                                   "high_freq_factor", where);
+  rope.low_freq_factor =
+      positive(json_number(json, "low_freq_factor", where), "low_freq_factor", where);
+  rope.high_freq_factor =
+      positive(json_number(json, "high_freq_factor", where), "high_freq_factor", where);
   rope.original_max_positions =
       bounded(json, "original_max_position_embeddings", kMaxPositions, where);
   if (rope.high_freq_factor <= rope.low_freq_factor)
@@ -106,8 +106,7 @@ void read_rope(ModelConfig& config, const Json& json, const std::string& where) 
     read_rope_type(config.rope, "rope_scaling", json.at("rope_scaling"), where);
   }
   positive(config.rope_theta, "rope_theta", where);
-  if (partial != 1.0)
-    refuse_option(where, "partial_rotary_factor", Json(partial).dump(), "1.0");
+  if (partial != 1.0) refuse_option(where, "partial_rotary_factor", Json(partial).dump(), "1.0");
 }
 
 void read_heads(ModelConfig& config, const Json& json, const std::string& where) {
@@ -181,8 +180,8 @@ ModelConfig ModelConfig::from_json(const Json& json, const std::string& where) {
                              ? bounded(json, "max_position_embeddings", kMaxPositions, where)
                              : 2048;
   read_heads(config, json, where);
-  config.rms_norm_eps = positive(number_or(json, "rms_norm_eps", 1e-6, where), "rms_norm_eps",
-                                 where);
+  config.rms_norm_eps =
+      positive(number_or(json, "rms_norm_eps", 1e-6, where), "rms_norm_eps", where);
   config.initializer_range =
       positive(number_or(json, "initializer_range", 0.02, where), "initializer_range", where);
   read_rope(config, json, where);

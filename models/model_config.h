@@ -1,4 +1,5 @@
-// What a config.json says about a decoder, checked and with defaults filled in (formats.md of transformers 4.x and 5.x).
+// What a config.json says about a decoder, checked and with defaults filled in (formats.md of
+// transformers 4.x and 5.x).
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -17,7 +18,8 @@ struct RopeScaling {
 
 struct ModelConfig {
   std::string architecture;  // "LlamaForCausalLM"
-  int64_t hidden_size = 0, intermediate_size = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, vocab_size = 0;
+  int64_t hidden_size = 0, intermediate_size = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0,
+          vocab_size = 0;
   int64_t max_positions = 0;
   double rms_norm_eps = 1e-6, rope_theta = 10000.0, initializer_range = 0.02;
   RopeScaling rope;
@@ -26,8 +28,9 @@ struct ModelConfig {
   std::vector<int32_t> eos_ids;
   Json json;  // the file itself, written back unchanged by exports
 
-  // N001, F002–F004; F050 architecture not supported (lists those that are); F051 option not supported (named with its value);
-  // F052 a number out of range (sizes are bounded before anything is allocated by them).
+  // N001, F002–F004; F050 architecture not supported (lists those that are); F051 option not
+  // supported (named with its value); F052 a number out of range (sizes are bounded before anything
+  // is allocated by them).
   static ModelConfig load(const std::filesystem::path& folder);
   static ModelConfig from_json(const Json& json, const std::string& where);
 };

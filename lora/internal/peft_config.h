@@ -15,8 +15,8 @@ Json peft_config_json(const LoraConfig& config, const std::vector<std::string>& 
 
 struct PeftConfig {
   LoraConfig lora;
-  // False when PEFT's further filters (exclude_modules, layers_to_transform) choose modules: then the tensors of the
-  // file say which modules carry an adapter.
+  // False when PEFT's further filters (exclude_modules, layers_to_transform) choose modules: then
+  // the tensors of the file say which modules carry an adapter.
   bool targets_are_complete = true;
 };
 

@@ -25,10 +25,13 @@ at::Tensor LowRankAdapter::apply(const at::Tensor& x, const at::Tensor& base_out
   at::Tensor input = x.reshape({-1, x.size(-1)}).to(compute);
   if (training && dropout_ > 0.0) input = at::dropout(input, dropout_, /*train=*/true);
   const at::Tensor low = input.mm(a_.t());  // [N, rank]
-  const at::Tensor base = base_out.reshape({-1, base_out.size(-1)});
+  if (base_out.scalar_type() == compute && base_out.dim() == 2)
+    return at::Tensor(base_out).addmm_(low, b_.t(), 1.0, scale_);
   // PEFT adds in float32 and rounds once to the activations' dtype.
-  const at::Tensor out = at::addmm(base.to(compute), low, b_.t(), 1.0, scale_);
-  return out.to(base_out.scalar_type()).view(base_out.sizes());
+  const at::Tensor base = base_out.reshape({-1, base_out.size(-1)}).to(compute);
+  return at::addmm(base, low, b_.t(), 1.0, scale_)
+      .to(base_out.scalar_type())
+      .view(base_out.sizes());
 }
 
 at::Tensor LowRankAdapter::merged(const at::Tensor& dense_base) const {

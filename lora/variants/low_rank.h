@@ -1,5 +1,6 @@
-// LoRA (Hu et al. 2021): y = x·Wᵀ + s · dropout(x)·Aᵀ·Bᵀ, with s = alpha / rank, or alpha / √rank for rsLoRA
-// (Kalajdzievski 2023). A and B are float32 whatever the model's dtype (float64 over a float64 model, as tests use).
+// LoRA (Hu et al. 2021): y = x·Wᵀ + s · dropout(x)·Aᵀ·Bᵀ, with s = alpha / rank, or alpha / √rank
+// for rsLoRA (Kalajdzievski 2023). A and B are float32 whatever the model's dtype (float64 over a
+// float64 model, as tests use).
 #pragma once
 #include <ATen/core/Generator.h>
 

@@ -1,5 +1,5 @@
-// The table of LoRA variants. Adding one = a file in this folder and a row in registry.cpp; the conformance tests run over
-// every row.
+// The table of LoRA variants. Adding one = a file in this folder and a row in registry.cpp; the
+// conformance tests run over every row.
 #pragma once
 #include <memory>
 #include <span>
@@ -12,7 +12,7 @@
 namespace slmtune::lora {
 
 struct VariantRow {
-  std::string_view name;  // recipe word lora.variant
+  std::string_view name;    // recipe word lora.variant
   bool use_rslora = false;  // PEFT's field of adapter_config.json
   std::unique_ptr<models::Adapter> (*make)(const AdapterShape& shape, at::Generator random);
 };

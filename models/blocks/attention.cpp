@@ -9,7 +9,8 @@
 namespace slmtune::models {
 namespace {
 
-// Puts `fresh` [T, K, hd] behind the `length` places in use; returns the part in use [K, length + T, hd].
+// Puts `fresh` [T, K, hd] behind the `length` places in use; returns the part in use [K, length +
+// T, hd].
 at::Tensor append(at::Tensor& store, int64_t length, const at::Tensor& fresh) {
   constexpr int64_t kFirstCapacity = 128;
   const int64_t needed = length + fresh.size(0);
@@ -23,14 +24,15 @@ at::Tensor append(at::Tensor& store, int64_t length, const at::Tensor& fresh) {
   return store.narrow(1, 0, needed);
 }
 
-// q [T, H, hd] over keys and values [K, n, hd] whose last T places are the queries' own -> [T, H, hd].
+// q [T, H, hd] over keys and values [K, n, hd] whose last T places are the queries' own -> [T, H,
+// hd].
 at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values) {
   const int64_t tokens = q.size(0), kv_heads = keys.size(0), group = q.size(1) / kv_heads;
   const int64_t total = keys.size(1), head_dim = q.size(2);
   const at::Tensor k = keys.unsqueeze(0), v = values.unsqueeze(0);
   if (tokens == 1) {  // the query heads of one key head are the "tokens" of a call without a mask
-    const at::Tensor out = at::scaled_dot_product_attention(
-        q.view({1, kv_heads, group, head_dim}), k, v, {}, 0.0, /*is_causal=*/false);
+    const at::Tensor out = at::scaled_dot_product_attention(q.view({1, kv_heads, group, head_dim}),
+                                                            k, v, {}, 0.0, /*is_causal=*/false);
     return out.reshape({1, q.size(1), head_dim});
   }
   const at::Tensor visible =

@@ -1,4 +1,5 @@
-// Grouped-query self-attention with rotary positions: q, k, v, o projections around packed_attention.
+// Grouped-query self-attention with rotary positions: q, k, v, o projections around
+// packed_attention.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -13,8 +14,8 @@ struct Attention {
   Linear query, key, value, output;
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
 
-  // x [T, D] -> [T, D]. With `cache` the tokens of the one row continue it: keys and values go to its slot `layer`;
-  // the caller moves cache->length on after the last layer.
+  // x [T, D] -> [T, D]. With `cache` the tokens of the one row continue it: keys and values go to
+  // its slot `layer`; the caller moves cache->length on after the last layer.
   at::Tensor forward(const at::Tensor& x, const Rotation& rotation, const Layout& layout,
                      KvCache* cache, size_t layer) const;
 };

@@ -28,8 +28,7 @@ PreNormDecoder::PreNormDecoder(const ModelConfig& config, const LoadOptions& opt
   device = options.device;
   embedding_ = placeholder({config.vocab_size, config.hidden_size}, dtype);
   norm_ = placeholder({config.hidden_size}, dtype);
-  if (!config.tied_embeddings)
-    head_ = placeholder({config.vocab_size, config.hidden_size}, dtype);
+  if (!config.tied_embeddings) head_ = placeholder({config.vocab_size, config.hidden_size}, dtype);
   layers_.reserve(static_cast<size_t>(config.layers));
   for (int64_t i = 0; i < config.layers; ++i) layers_.push_back(make_layer());
 }
@@ -67,7 +66,8 @@ at::Tensor PreNormDecoder::run_layers(at::Tensor x, const Layout& layout, KvCach
 }
 
 at::Tensor PreNormDecoder::hidden(const at::Tensor& ids, const Layout& layout, KvCache* cache) {
-  SLMTUNE_ASSERT(ids.dim() == 1 && ids.size(0) == layout.positions.size(0), "ids do not fit layout");
+  SLMTUNE_ASSERT(ids.dim() == 1 && ids.size(0) == layout.positions.size(0),
+                 "ids do not fit layout");
   SLMTUNE_ASSERT(layout.starts.size() >= 2 && layout.starts.back() == ids.size(0), "bad layout");
   if (cache == nullptr) return run_layers(at::embedding(embedding_, ids), layout, nullptr);
   SLMTUNE_ASSERT(layout.starts.size() == 2, "a cache holds one row");

@@ -14,7 +14,8 @@ namespace slmtune::models {
 
 class PreNormDecoder final : public CausalLM {
  public:
-  // Biases as `config` says. Parameters are placeholders on the meta device: shapes and dtype, no memory.
+  // Biases as `config` says. Parameters are placeholders on the meta device: shapes and dtype, no
+  // memory.
   PreNormDecoder(const ModelConfig& config, const LoadOptions& options);
 
   at::Tensor hidden(const at::Tensor& ids, const Layout& layout, KvCache* cache) override;

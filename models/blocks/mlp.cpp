@@ -22,7 +22,9 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
 
 }  // namespace
 
-at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) { return SwiGlu::apply(gate, up); }
+at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
+  return SwiGlu::apply(gate, up);
+}
 
 at::Tensor Mlp::forward(const at::Tensor& x) const {
   return down.forward(swiglu(gate.forward(x), up.forward(x)));

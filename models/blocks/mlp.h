@@ -11,7 +11,8 @@ struct Mlp {
   at::Tensor forward(const at::Tensor& x) const;  // [T, D] -> [T, D]
 };
 
-// silu(gate) ⊙ up; keeps only its two inputs for the gradient, where the plain operators would keep three tensors.
+// silu(gate) ⊙ up; keeps only its two inputs for the gradient, where the plain operators would keep
+// three tensors.
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
 
 }  // namespace slmtune::models

@@ -8,18 +8,22 @@
 namespace slmtune::models {
 namespace {
 
-// The CPU flash kernel takes [batch, heads, T, hd] with any strides but the last. With a key head as "batch" and its
-// query heads as "heads", keys and values are shared by a stride of 0: grouped queries without a copy.
+// The CPU flash kernel takes [batch, heads, T, hd] with any strides but the last. With a key head
+// as "batch" and its query heads as "heads", keys and values are shared by a stride of 0: grouped
+// queries without a copy.
 at::Tensor query_view(const at::Tensor& x, int64_t begin, int64_t end, int64_t kv_heads) {
   const int64_t group = x.size(1) / kv_heads;
-  return x.slice(0, begin, end).view({end - begin, kv_heads, group, x.size(2)}).permute({1, 2, 0, 3});
+  return x.slice(0, begin, end)
+      .view({end - begin, kv_heads, group, x.size(2)})
+      .permute({1, 2, 0, 3});
 }
 
 at::Tensor key_view(const at::Tensor& x, int64_t begin, int64_t end, int64_t group) {
   return x.slice(0, begin, end).permute({1, 0, 2}).unsqueeze(1).expand({-1, group, -1, -1});
 }
 
-// One autograd node for all rows: the graph stays small however many short rows a micro-batch packs.
+// One autograd node for all rows: the graph stays small however many short rows a micro-batch
+// packs.
 struct PackedAttention : torch::autograd::Function<PackedAttention> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& q,
                             const at::Tensor& k, const at::Tensor& v,

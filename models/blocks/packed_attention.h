@@ -14,8 +14,9 @@
 
 namespace slmtune::models {
 
-// q [T, H, hd], k and v [T, K, hd] (H a multiple of K: consecutive query heads share a key head) -> [T, H, hd].
-// Scores are scaled by hd^-½; softmax in float32 or better. Differentiable; the same bits on every run on the CPU.
+// q [T, H, hd], k and v [T, K, hd] (H a multiple of K: consecutive query heads share a key head) ->
+// [T, H, hd]. Scores are scaled by hd^-½; softmax in float32 or better. Differentiable; the same
+// bits on every run on the CPU.
 at::Tensor packed_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const std::vector<int64_t>& starts);
 

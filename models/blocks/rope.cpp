@@ -11,7 +11,8 @@
 namespace slmtune::models {
 namespace {
 
-// "Llama 3.1" scaling: short waves stay, long waves are stretched by `factor`, those between are blended.
+// "Llama 3.1" scaling: short waves stay, long waves are stretched by `factor`, those between are
+// blended.
 double llama3_frequency(double frequency, const RopeScaling& rope) {
   const double wavelength = 2.0 * std::numbers::pi / frequency;
   const double original = static_cast<double>(rope.original_max_positions);
@@ -57,9 +58,8 @@ at::Tensor turned(const at::Tensor& x, const Rotation& rotation, double directio
   }
   const at::Tensor source = x.contiguous();
   at::Tensor out = at::empty_like(source);
-  AT_DISPATCH_FLOATING_TYPES_AND2(at::kBFloat16, at::kHalf, x.scalar_type(), "rotate", [&] {
-    rotate_rows<scalar_t>(source, rotation, direction, out);
-  });
+  AT_DISPATCH_FLOATING_TYPES_AND2(at::kBFloat16, at::kHalf, x.scalar_type(), "rotate",
+                                  [&] { rotate_rows<scalar_t>(source, rotation, direction, out); });
   return out;
 }
 
@@ -78,8 +78,7 @@ struct Rotate : torch::autograd::Function<Rotate> {
 
 }  // namespace
 
-RotaryEmbedding::RotaryEmbedding(const ModelConfig& config, at::ScalarType dtype,
-                                 at::Device device)
+RotaryEmbedding::RotaryEmbedding(const ModelConfig& config, at::ScalarType dtype, at::Device device)
     : dtype_(dtype) {
   std::vector<double> frequencies;
   for (int64_t i = 0; i < config.head_dim; i += 2) {

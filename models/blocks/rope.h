@@ -1,9 +1,9 @@
-// Rotary position embedding (Su et al. 2021) in the "rotate half" form of the Hugging Face models, with linear and llama3
-// frequency scaling.
+// Rotary position embedding (Su et al. 2021) in the "rotate half" form of the Hugging Face models,
+// with linear and llama3 frequency scaling.
 //
 //   RotaryEmbedding rotary(config, at::kFloat, at::kCPU);
-//   Rotation rotation = rotary.at_positions(layout.positions);   // once per forward pass, shared by all layers
-//   at::Tensor q = rotate(q, rotation);                          // [T, H, head_dim]
+//   Rotation rotation = rotary.at_positions(layout.positions);   // once per forward pass, shared
+//   by all layers at::Tensor q = rotate(q, rotation);                          // [T, H, head_dim]
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -17,7 +17,8 @@ struct Rotation {
 
 class RotaryEmbedding {
  public:
-  // Angles are computed in float32 (float64 for a float64 model) and cast to `dtype` at the end, as transformers does.
+  // Angles are computed in float32 (float64 for a float64 model) and cast to `dtype` at the end, as
+  // transformers does.
   RotaryEmbedding(const ModelConfig& config, at::ScalarType dtype, at::Device device);
   Rotation at_positions(const at::Tensor& positions) const;  // [T] int64
 

@@ -1,4 +1,5 @@
-// Llama 2, 3.x and models of the same shape (TinyLlama, SmolLM2, …): optional biases, llama3 rope scaling.
+// Llama 2, 3.x and models of the same shape (TinyLlama, SmolLM2, …): optional biases, llama3 rope
+// scaling.
 #include "core/error.h"
 #include "models/blocks/decoder.h"
 #include "models/families/internal/rows.h"

@@ -1,5 +1,5 @@
-// Laws of models/adapter.h over every family × storage format × LoRA variant: a new row of any registry is tested by
-// being there.
+// Laws of models/adapter.h over every family × storage format × LoRA variant: a new row of any
+// registry is tested by being there.
 #include <tuple>
 
 #include <gtest/gtest.h>
@@ -31,8 +31,7 @@ class AdapterLaws : public ::testing::TestWithParam<Combination> {
  protected:
   std::unique_ptr<models::CausalLM> model(at::ScalarType dtype) {
     const auto& [architecture, format, variant] = GetParam();
-    const auto config =
-        models::ModelConfig::from_json(tiny_config(architecture), "config.json");
+    const auto config = models::ModelConfig::from_json(tiny_config(architecture), "config.json");
     return models::init_model(config, 7, {.dtype = dtype, .quant = format});
   }
   LoraConfig config() const {

@@ -32,14 +32,17 @@ TEST(Attach, FindsTargetsByWordSuffixAndExpression) {
 }
 
 TEST(Attach, NamesTargetsThatMatchNothing) {
-  EXPECT_TRUE(raises("R060", {"'query_key_value'", "'model.layers.0.self_attn.q_proj'"},
-                     [] { attached({"q_proj", "query_key_value"}); }));
-  EXPECT_TRUE(raises("R060", {"'proj'"}, [] { attached({"proj"}); }));  // not a whole part
+  EXPECT_TRUE(raises("R060", {"'query_key_value'", "'model.layers.0.self_attn.q_proj'"}, [] {
+    attached({"q_proj", "query_key_value"});
+  }));
+  EXPECT_TRUE(raises("R060", {"'proj'"}, [] { attached({"proj"}); }));          // not a whole part
   EXPECT_TRUE(raises("R060", {"re:q_proj"}, [] { attached({"re:q_proj"}); }));  // not a full match
 }
 
 TEST(Attach, NamesABadExpression) {
-  EXPECT_TRUE(raises("R061", {"lora.targets", "'*'"}, [] { attached({"re:*"}); }));
+  EXPECT_TRUE(
+      raises("R061", {"lora.targets", "'*'", "at character 1"}, [] { attached({"re:*"}); }));
+  EXPECT_TRUE(raises("R061", {"takes too long"}, [] { attached({"re:(([a-z0-9_.]+)+)+[!?]"}); }));
   EXPECT_TRUE(raises("R061", {"4096"}, [] { attached({"re:" + std::string(5000, 'a')}); }));
 }
 
@@ -86,6 +89,13 @@ TEST(Attach, GivesSingleModulesAnotherRank) {
   attach(*model, config, 1);
   EXPECT_EQ(adapter_tensor(*model, "model.layers.0.self_attn.q_proj.lora_A.weight").size(0), 4);
   EXPECT_EQ(adapter_tensor(*model, "model.layers.1.self_attn.q_proj.lora_A.weight").size(0), 2);
+}
+
+TEST(Attach, RefusesPatternsWhoseOrderWouldMatter) {
+  auto model = tiny_model(kLlama);
+  LoraConfig config{.rank = 4, .targets = {"q_proj"}};
+  config.alpha_pattern = {{"q_proj", 2.0}, {"self_attn.q_proj", 3.0}};
+  EXPECT_TRUE(raises("F061", {"two patterns"}, [&] { attach(*model, config, 1); }));
 }
 
 TEST(Attach, DropoutActsWhileTrainingOnly) {

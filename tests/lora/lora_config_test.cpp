@@ -40,7 +40,8 @@ TEST(LoraConfig, RefusesEachMistakeByKey) {
   EXPECT_TRUE(raises("R004", {"lora.alpha"}, [] { parse("{alpha: -1}"); }));
   EXPECT_TRUE(raises("R004", {"lora.dropout"}, [] { parse("{dropout: 0.95}"); }));
   EXPECT_TRUE(raises("R004", {"lora.targets"}, [] { parse("{targets: []}"); }));
-  EXPECT_TRUE(raises("R061", {"recipe.yaml:1:", "(q_proj"}, [] { parse("{targets: 're:(q_proj'}"); }));
+  EXPECT_TRUE(
+      raises("R061", {"recipe.yaml:1:", "(q_proj"}, [] { parse("{targets: 're:(q_proj'}"); }));
   EXPECT_TRUE(raises("R012", {"lora.rnak", "rank"}, [] { parse("{rnak: 4}"); }));
 }
 

@@ -21,9 +21,10 @@ class Merge : public ::testing::TestWithParam<DType> {
  protected:
   TempFolder base_, merged_;
 };
-INSTANTIATE_TEST_SUITE_P(StoredAs, Merge,
-                         ::testing::Values(DType::kF32, DType::kBF16, DType::kF16),
-                         [](const auto& instance) { return std::string(dtype_name(instance.param)); });
+INSTANTIATE_TEST_SUITE_P(StoredAs, Merge, ::testing::Values(DType::kF32, DType::kBF16, DType::kF16),
+                         [](const auto& instance) {
+                           return std::string(dtype_name(instance.param));
+                         });
 
 TEST_P(Merge, KeepsTypesAndGivesTheAdaptersOutputs) {
   write_model_folder(*tiny_model(kQwen), base_.path(), GetParam());

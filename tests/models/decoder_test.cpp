@@ -37,8 +37,7 @@ TEST_P(Decoder, PackedRowsDoNotSeeEachOther) {
   const at::Tensor ids = some_ids(13);
   const at::Tensor together = packed->hidden(ids, packed_layout({5, 1, 7}));
   for (const auto& [begin, end] : {std::pair{0, 5}, std::pair{5, 6}, std::pair{6, 13}}) {
-    const at::Tensor alone =
-        packed->hidden(ids.slice(0, begin, end), Layout::single(end - begin));
+    const at::Tensor alone = packed->hidden(ids.slice(0, begin, end), Layout::single(end - begin));
     EXPECT_TRUE(at::allclose(together.slice(0, begin, end), alone, 1e-12, 1e-12));
   }
 }
@@ -78,8 +77,8 @@ TEST_P(Decoder, CacheGivesTheSameLogits) {
   std::vector<at::Tensor> parts;
   int64_t place = 0;
   for (const int64_t count : {4, 1, 1, 3, 1, 1, 1}) {  // prefill, single tokens, a later chunk
-    parts.push_back(cached->logits(cached->hidden(ids.slice(0, place, place + count),
-                                                  Layout::single(count, place), &cache)));
+    parts.push_back(cached->logits(
+        cached->hidden(ids.slice(0, place, place + count), Layout::single(count, place), &cache)));
     place += count;
   }
   EXPECT_EQ(cache.length, 12);

@@ -84,8 +84,8 @@ TEST_F(LoadModel, ReportsMisshapenTensorsWithBothShapes) {
 
 TEST_F(LoadModel, ReportsUnexpectedTensors) {
   write([](auto& tensors) {
-    tensors.push_back(tensor_source("model.layers.2.mlp.up_proj.weight", at::zeros({2, 3}),
-                                    DType::kF32));
+    tensors.push_back(
+        tensor_source("model.layers.2.mlp.up_proj.weight", at::zeros({2, 3}), DType::kF32));
   });
   EXPECT_TRUE(raises("F054", {"1 tensor is unknown", "'model.layers.2.mlp.up_proj.weight' [2, 3]"},
                      [&] { load(); }));

@@ -13,7 +13,9 @@ using slmtune::testing::tiny_config;
 
 constexpr const char* kLlama = "LlamaForCausalLM";
 
-ModelConfig parse(const Json& json) { return ModelConfig::from_json(json, "config.json"); }
+ModelConfig parse(const Json& json) {
+  return ModelConfig::from_json(json, "config.json");
+}
 
 TEST(ModelConfig, FillsDefaults) {
   Json json = tiny_config(kLlama);
@@ -33,8 +35,11 @@ TEST(ModelConfig, ReadsTheKeysOfTransformers4) {
   json["torch_dtype"] = "bfloat16";
   json["eos_token_id"] = {1, 2};
   json["rope_theta"] = 500000.0;
-  json["rope_scaling"] = {{"type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 1.0},
-                          {"high_freq_factor", 4.0}, {"original_max_position_embeddings", 8192}};
+  json["rope_scaling"] = {{"type", "llama3"},
+                          {"factor", 8.0},
+                          {"low_freq_factor", 1.0},
+                          {"high_freq_factor", 4.0},
+                          {"original_max_position_embeddings", 8192}};
   const ModelConfig config = parse(json);
   EXPECT_EQ(config.eos_ids, (std::vector<int32_t>{1, 2}));
   EXPECT_EQ(config.rope_theta, 500000.0);

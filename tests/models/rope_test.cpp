@@ -58,8 +58,8 @@ TEST(Rope, AgreesWithTheFormulaInEveryDtype) {
     const at::Tensor x = at::randn({6, 3, 8}, dtype);
     const auto halves = x.chunk(2, -1);
     const at::Tensor cos = rotation.cos.unsqueeze(1), sin = rotation.sin.unsqueeze(1);
-    const at::Tensor expected = at::cat(
-        {halves[0] * cos - halves[1] * sin, halves[1] * cos + halves[0] * sin}, -1);
+    const at::Tensor expected =
+        at::cat({halves[0] * cos - halves[1] * sin, halves[1] * cos + halves[0] * sin}, -1);
     const double tolerance = dtype == at::kBFloat16 ? 0.05 : 1e-6;
     EXPECT_TRUE(at::allclose(rotate(x, rotation), expected, tolerance, tolerance));
   }

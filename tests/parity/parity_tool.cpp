@@ -1,10 +1,12 @@
-// Our side of the parity tests: runs one job of JSON from stdin and writes tensors to a safetensors file.
+// Our side of the parity tests: runs one job of JSON from stdin and writes tensors to a safetensors
+// file.
 //
 //   {"model": "folder", "out": "out.safetensors", "rows": [[1, 2, 3]], "labels": [[-100, 2, 3]],
-//    "dtype": "float32", "adapter": "folder" | "attach": {"variant", "rank", "alpha", "targets", "seed"},
-//    "save_adapter": "folder", "merge": "folder"}
+//    "dtype": "float32", "adapter": "folder" | "attach": {"variant", "rank", "alpha", "targets",
+//    "seed"}, "save_adapter": "folder", "merge": "folder"}
 //
-// Out: logits [T, V] of the rows packed in a line; loss, the mean over label tokens; grad.<name> of adapter tensors.
+// Out: logits [T, V] of the rows packed in a line; loss, the mean over label tokens; grad.<name> of
+// adapter tensors.
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
@@ -78,12 +80,12 @@ lora::LoraConfig attach_random(models::CausalLM& model, const Json& spec) {
 void run(const Json& job) {
   const std::string dtype = job.value("dtype", "float32");
   const std::filesystem::path folder = job.at("model").get<std::string>();
-  auto model = models::load_model(
-      folder, {.dtype = dtype == "bfloat16"  ? at::kBFloat16
-                        : dtype == "float64" ? at::kDouble
-                                             : at::kFloat});
+  auto model = models::load_model(folder, {.dtype = dtype == "bfloat16"  ? at::kBFloat16
+                                                    : dtype == "float64" ? at::kDouble
+                                                                         : at::kFloat});
   lora::LoraConfig config;
-  if (job.contains("adapter")) config = lora::load_peft(*model, job.at("adapter").get<std::string>());
+  if (job.contains("adapter"))
+    config = lora::load_peft(*model, job.at("adapter").get<std::string>());
   if (job.contains("attach")) config = attach_random(*model, job.at("attach"));
   if (job.contains("save_adapter"))
     lora::save_peft(*model, config, folder.string(), job.at("save_adapter").get<std::string>());
