@@ -3,12 +3,15 @@
 //
 //   train_tool MODEL ADAPTER ROWS.jsonl STORE '{"batch_rows": 4, "max_steps": 50, ...}'
 //
-// ROWS holds {"ids": [...], "labels": [...]} per line; ADAPTER is the PEFT folder to start from.
-// Writes one JSON object to stdout: the run folder and the rows of each step in the order they were
+// With "stop_after_batches" the run is stopped there once and goes on from its checkpoint. ROWS
+// holds {"ids": [...], "labels": [...]} per line; ADAPTER is the PEFT folder to start from. Writes
+// one JSON object to stdout: the run folder and the rows of each step in the order they were
 // trained on.
+#include <algorithm>
 #include <exception>
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <string>
 
 #include "core/json.h"
@@ -62,22 +65,37 @@ Json order_of(const train::TrainConfig& config, size_t rows, int64_t steps) {
   return order;
 }
 
-void train_and_report(char** arguments) {
-  kernels::prepare_process();
+std::unique_ptr<models::CausalLM> load(char** arguments) {
   auto model = models::load_model(arguments[1], {});
   lora::load_peft(*model, arguments[2]);
-  for (auto& [name, tensor] : models::trainable_tensors(*model)) tensor.requires_grad_(true);
-  data::Dataset rows = read_rows(arguments[3]);
-  data::Dataset valid;
+  return model;
+}
+
+void train_and_report(char** arguments) {
+  kernels::prepare_process();
+  auto model = load(arguments);
+  data::Dataset rows = read_rows(arguments[3]), valid;
   valid.rows.assign(rows.rows.begin(), rows.rows.begin() + 8);
+  Json settings = Json::parse(arguments[5]);
   train::RunFolder run = train::RunFolder::create(arguments[4], "name: parity\n");
   train::SftJob job;
   job.model = model.get();
   job.train = &rows;
   job.valid = &valid;
-  job.config = config_from(Json::parse(arguments[5]));
+  job.config = config_from(settings);
   job.run = &run;
+  int64_t asked = 0;
+  job.should_stop = [&] { return ++asked == settings.at("stop_after_batches").get<int64_t>(); };
   train::SftResult result = train::run_sft(job);
+  if (result.ended == "stopped") {
+    // A killed run logs steps that its last checkpoint does not have; they must vanish.
+    int64_t lost = result.state.step + 1;
+    run.log(lost, {{"step", lost}, {"loss", 99.0}});
+    model = load(arguments);
+    job.model = model.get();
+    job.resume_from = train::latest_checkpoint(run.path());
+    result = train::run_sft(job);
+  }
   Json report = {{"run", run.path().string()},
                  {"order", order_of(job.config, rows.rows.size(), result.total_steps)}};
   std::cout << report.dump() << "\n";

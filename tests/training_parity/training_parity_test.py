@@ -1,6 +1,6 @@
 """50 LoRA steps of run_sft against transformers + peft + torch.optim.AdamW: the same base model, initial adapter, order of
-rows and settings. Each step's loss and gradient norm must agree within 1e-3 relative; the TensorBoard package must read
-the same numbers from the event file as log.jsonl holds."""
+rows and settings, with one stop and resume on our side. Each step's loss and gradient norm must agree within 1e-5 relative; the
+TensorBoard package must read the same numbers from the event files as log.jsonl holds."""
 
 import json
 import os
@@ -27,6 +27,7 @@ SETTINGS = {
     "weight_decay": 0.01,
     "clip_norm": 1.0,
     "loss_chunk": 13,
+    "stop_after_batches": 60,  # stopped there once, then continued
 }
 SHAPE = dict(
     vocab_size=VOCABULARY,
@@ -136,7 +137,7 @@ def compare(family, folder):
         subprocess.run(
             [os.environ["TRAIN_TOOL"], folder / "model", folder / "adapter", folder / "rows.jsonl",
              folder / "store", json.dumps(SETTINGS)],
-            check=True, stdout=subprocess.PIPE,
+            check=True, stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"},
         ).stdout
     )
     run = Path(report["run"])
@@ -150,12 +151,12 @@ def compare(family, folder):
     print(f"{family}: loss {steps[0]['loss']:.4f} -> {steps[-1]['loss']:.4f}; largest relative "
           + ", ".join(f"{key} {value:.1e}" for key, value in worst.items()))
     assert steps[-1]["loss"] < 0.9 * steps[0]["loss"], "nothing was learnt"
-    assert worst["loss"] <= 1e-3 and worst["grad_norm"] <= 1e-2 and worst["learning_rate"] <= 1e-9, worst
+    assert worst["loss"] <= 1e-5 and worst["grad_norm"] <= 1e-5 and worst["learning_rate"] <= 1e-9, worst
     check_events(run, lines)
 
 
 def main():
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     for family in ["llama", "qwen2"]:
         with tempfile.TemporaryDirectory() as folder:
             compare(family, Path(folder))
