@@ -28,7 +28,7 @@ void reply(LoadedModel& loaded, const ChatOptions& options, const Common& common
            std::vector<data::Message>& history, const std::string& line) {
   history.push_back({"user", line});
   std::vector<int32_t> ids =
-      data::prompt_ids(history, loaded.text.tokenizer, need_chat(loaded.text, loaded.source.label));
+      data::prompt_ids(history, loaded.text.tokenizer, need_chat(loaded.text));
   if (common.json) {
     Answer result = answer(loaded, ids, options.sampling);
     print_json({{"text", result.text}, {"ids", result.ids}});
@@ -47,7 +47,7 @@ ExitCode run_chat(const ChatOptions& options, const Common& common) {
       options.chat_template.empty() ? std::nullopt : std::optional(options.chat_template);
   LoadedModel loaded =
       load_source(resolve_source(options.model, adapter), options.device, chat_template);
-  need_chat(loaded.text, loaded.source.label);
+  need_chat(loaded.text);
   bool asks = isatty(STDIN_FILENO) == 1 && stdout_is_terminal();
   if (asks) log_info("one line is one turn; /reset forgets the conversation, /quit ends");
   std::vector<data::Message> history = opening(options);

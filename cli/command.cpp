@@ -1,6 +1,6 @@
 #include "cli/command.h"
 
-#include <CLI/Validators.hpp>
+#include "cli/option_checks.h"
 
 namespace slmtune::cli {
 
@@ -23,12 +23,12 @@ void add_device_flags(CLI::App& command, DeviceFlags& flags) {
   command
       .add_option("--device", flags.device,
                   "where the model runs: auto, cpu or cuda (default: the recipe's, else auto)")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+      ->check(one_of({"auto", "cpu", "cuda"}));
   command
       .add_option(
           "--dtype", flags.dtype,
           "number type of weights: auto, float32 or bfloat16 (default: the recipe's, else auto)")
-      ->check(CLI::IsMember({"auto", "float32", "bfloat16"}));
+      ->check(one_of({"auto", "float32", "bfloat16"}));
 }
 
 }  // namespace slmtune::cli

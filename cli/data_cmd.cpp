@@ -6,6 +6,7 @@
 
 #include "cli/data_preview.h"
 #include "cli/model_source.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
 #include "cli/train_inputs.h"
 #include "core/error.h"
@@ -112,7 +113,7 @@ void setup_preview(CLI::App& group, Program& program, const std::shared_ptr<Data
   command->add_option("RECIPE", options->what, "recipe or JSONL file")->required();
   command->add_option("--rows", options->rows, "how many rows")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 30));
+      ->check(whole_number(1, 1 << 30));
   command->add_option(
       "--model", options->model,
       "folder whose tokenizer and template are used (default: the recipe's, else plain roles)");

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "cli/model_source.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
 #include "cli/train_inputs.h"
 #include "core/error.h"
@@ -111,11 +112,10 @@ EvalRows load_eval_rows(const EvalPlan& plan, const LoadedModel& loaded) {
   EvalRows result;
   if (config.valid) {
     data::Source source{*config.valid, 1.0};
-    result.rows = data::load_dataset({&source, 1}, config, loaded.text.tokenizer, loaded.text.chat);
+    result.rows = read_rows({&source, 1}, config, loaded.text);
     result.from = config.valid->string();
   } else if (config.valid_fraction > 0) {
-    data::Dataset train =
-        data::load_dataset(config.train, config, loaded.text.tokenizer, loaded.text.chat);
+    data::Dataset train = read_rows(config.train, config, loaded.text);
     result.rows = data::split_validation(train, config.valid_fraction, plan.recipe->train.seed);
     result.from = "data.valid.fraction";
   } else {
@@ -222,7 +222,7 @@ void setup_eval(CLI::App& app, Program& program) {
                       "loss,exact_match,f1 (default: the recipe's, else loss)");
   command->add_option("--max-tokens", options->max_tokens, "longest answer, in tokens")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
+      ->check(whole_number(1, 1 << 20));
   command->add_option("--template", options->chat_template,
                       "chat template (default: recognised from the model folder)");
   add_device_flags(*command, options->device);

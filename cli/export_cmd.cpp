@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cli/exports.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -26,7 +27,7 @@ void check_options(const ExportOptions& options) {
       exporting::find_encoding(options.encoding) == nullptr) {
     std::vector<std::string> names;
     for (const exporting::Encoding& row : exporting::encodings()) names.emplace_back(row.name);
-    throw UserError("R070", "--encoding", "unknown encoding '" + shown(options.encoding) + "'",
+    throw UserError("U011", "--encoding", "unknown encoding '" + shown(options.encoding) + "'",
                     "choose from " + quoted_list(names));
   }
   if (options.format == "gguf" && fs::exists(options.to))
@@ -74,7 +75,7 @@ void setup_export(CLI::App& app, Program& program) {
                       "PEFT folder or snapshot to merge into the model (default: none)");
   command->add_option("--format", options->format, "gguf or hf")
       ->capture_default_str()
-      ->check(CLI::IsMember({"gguf", "hf"}));
+      ->check(one_of({"gguf", "hf"}));
   command->add_option("--encoding", options->encoding,
                       "how GGUF stores the weights: f32, f16, bf16 or q8_0 (default: q8_0)");
   command->add_option("--to", options->to, "new GGUF file, or new folder for hf")->required();

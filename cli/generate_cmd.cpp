@@ -37,7 +37,7 @@ std::vector<int32_t> prompt_tokens(const GenerateOptions& options, const std::st
     std::vector<data::Message> messages;
     if (!options.system.empty()) messages.push_back({"system", options.system});
     messages.push_back({"user", prompt});
-    return data::prompt_ids(messages, tokenizer, need_chat(loaded.text, loaded.source.label));
+    return data::prompt_ids(messages, tokenizer, need_chat(loaded.text));
   }
   std::vector<int32_t> ids = tokenizer.encode(prompt);
   if (tokenizer.adds_bos() && tokenizer.bos() && (ids.empty() || ids.front() != *tokenizer.bos()))

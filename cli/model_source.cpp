@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "lora/attach.h"
 #include "lora/peft_files.h"
 #include "store/snapshot_store.h"
@@ -97,7 +98,7 @@ ModelSource resolve_source(const std::string& text, const std::optional<std::str
 }
 
 TextSide load_text_side(const fs::path& folder, const std::optional<std::string>& chat_template) {
-  TextSide text{data::Tokenizer::load(folder), nullptr, ""};
+  TextSide text{data::Tokenizer::load(folder), nullptr, {}};
   if (chat_template) {
     text.chat = &data::ChatTemplate::by_name(*chat_template);
     return text;
@@ -106,16 +107,18 @@ TextSide load_text_side(const fs::path& folder, const std::optional<std::string>
     text.chat = &data::ChatTemplate::detect(folder);
   } catch (const Error& error) {
     if (error.code() != "F040" && error.code() != "F041") throw;
-    text.why_no_chat = error.diagnostics().front().what;
+    text.why_no_chat = error.diagnostics().front();
   }
   return text;
 }
 
-const data::ChatTemplate& need_chat(const TextSide& text, const std::string& label) {
-  if (text.chat == nullptr)
-    throw UserError("D021", label, text.why_no_chat,
-                    "choose a template with model.template or --template, or use --raw");
-  return *text.chat;
+const data::ChatTemplate& need_chat(const TextSide& text) {
+  if (text.chat != nullptr) return *text.chat;
+  std::vector<std::string> names;
+  for (const data::ChatTemplate& row : data::ChatTemplate::all()) names.emplace_back(row.name);
+  const Diagnostic& why = *text.why_no_chat;
+  throw FileFormatError(why.code, why.where, why.what,
+                        "choose one with --template: " + quoted_list(names));
 }
 
 void check_vocabulary(const data::Tokenizer& tokenizer, const models::ModelConfig& config,

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "core/error.h"
 #include "data/chat/chat_template.h"
 #include "data/tokenizer/tokenizer.h"
 #include "kernels/device.h"
@@ -34,15 +35,15 @@ ModelSource resolve_source(const std::string& text, const std::optional<std::str
 struct TextSide {
   data::Tokenizer tokenizer;
   const data::ChatTemplate* chat = nullptr;
-  std::string why_no_chat;
+  std::optional<Diagnostic> why_no_chat;  // F040 unknown, F041 none
 };
 
 // `chat_template` names a row of the registry; absent = recognised from the folder.
 TextSide load_text_side(const std::filesystem::path& folder,
                         const std::optional<std::string>& chat_template);
 
-// The template, or UserError D021 that says what to do without one.
-const data::ChatTemplate& need_chat(const TextSide& text, const std::string& label);
+// The template, or UserError F040/F041 that says what to do without one.
+const data::ChatTemplate& need_chat(const TextSide& text);
 
 struct LoadedModel {
   ModelSource source;

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/text.h"
+#include "data/chat/chat_template.h"
 #include "export/encodings/encoding.h"
 #include "kernels/quant/frozen_weight.h"
 
@@ -54,6 +56,19 @@ void check_model_origin(const ModelChoice& model, YamlReader& yaml) {
                  model.from ? "a snapshot named by 'from' brings its own adapter" : "");
 }
 
+std::optional<std::string> parse_template(YamlReader& yaml) {
+  std::optional<std::string> name = yaml.optional_text("template");
+  if (!name) return name;
+  std::vector<std::string> names;
+  for (const data::ChatTemplate& row : data::ChatTemplate::all()) names.emplace_back(row.name);
+  if (std::find(names.begin(), names.end(), *name) != names.end()) return name;
+  std::string nearest = nearest_name(*name, names);
+  yaml.mistake(
+      "R040", "template", "unknown chat template '" + shown(*name) + "'",
+      nearest.empty() ? "choose from " + quoted_list(names) : "did you mean '" + nearest + "'?");
+  return name;
+}
+
 ModelChoice parse_model(YamlReader yaml) {
   ModelChoice model;
   model.path = yaml.optional_text("path");
@@ -63,7 +78,7 @@ ModelChoice parse_model(YamlReader yaml) {
   model.quant = yaml.choice("quant", "none", quant_names());
   model.dtype = yaml.choice("dtype", "auto", {"auto", "float32", "bfloat16"});
   model.device = yaml.choice("device", "auto", {"auto", "cpu", "cuda"});
-  model.chat_template = yaml.optional_text("template");
+  model.chat_template = parse_template(yaml);
   check_model_origin(model, yaml);
   return model;
 }

@@ -85,6 +85,17 @@ ModelInputs find_model_inputs(const Recipe& recipe) {
                      *recipe.model.path);
 }
 
+data::Dataset read_rows(std::span<const data::Source> sources, const data::DataConfig& config,
+                        const TextSide& text) {
+  try {
+    return data::load_dataset(sources, config, text.tokenizer, text.chat);
+  } catch (const Error& error) {
+    if (error.code() == "F041" && text.why_no_chat && text.why_no_chat->code == "F040")
+      throw FileFormatError({*text.why_no_chat});
+    throw;
+  }
+}
+
 TrainRows load_rows(const Recipe& recipe, const ModelInputs& inputs) {
   check_vocabulary(inputs.text.tokenizer, inputs.config, inputs.base.string());
   TrainRows rows{{}, {}, recipe.data};
@@ -93,12 +104,10 @@ TrainRows load_rows(const Recipe& recipe, const ModelInputs& inputs) {
                          rows.config.max_tokens, inputs.config.max_positions));
     rows.config.max_tokens = inputs.config.max_positions;
   }
-  rows.train =
-      data::load_dataset(rows.config.train, rows.config, inputs.text.tokenizer, inputs.text.chat);
+  rows.train = read_rows(rows.config.train, rows.config, inputs.text);
   if (rows.config.valid) {
     data::Source source{*rows.config.valid, 1.0};
-    rows.valid =
-        data::load_dataset({&source, 1}, rows.config, inputs.text.tokenizer, inputs.text.chat);
+    rows.valid = read_rows({&source, 1}, rows.config, inputs.text);
   } else if (rows.config.valid_fraction > 0) {
     rows.valid = data::split_validation(rows.train, rows.config.valid_fraction, recipe.train.seed);
   }

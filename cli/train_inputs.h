@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,11 @@ struct ModelInputs {
 
 // N001, N002, S…, F03x, F05x; R007 when the snapshot does not fit the method.
 ModelInputs find_model_inputs(const Recipe& recipe);
+
+// data::load_dataset for the rows of `text`; when a conversation meets a model whose template is
+// not known, the error says so instead of that there is none.
+data::Dataset read_rows(std::span<const data::Source> sources, const data::DataConfig& config,
+                        const TextSide& text);
 
 struct TrainRows {
   data::Dataset train;

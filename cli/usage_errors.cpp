@@ -50,8 +50,8 @@ UserError unexpected(CLI::App& command, const std::string& name, std::string arg
 }
 
 std::string lower_first(std::string text) {
-  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z')
-    text[0] = static_cast<char>(text[0] - 'A' + 'a');
+  bool is_word = text.size() > 1 && text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'a';
+  if (is_word) text[0] = static_cast<char>(text[0] - 'A' + 'a');
   while (!text.empty() && (text.back() == '.' || text.back() == '\n')) text.pop_back();
   return text;
 }
@@ -71,7 +71,14 @@ UserError usage_error(CLI::App& app, const CLI::ParseError& error) {
     if (!command_names(*command).empty()) text = "a command is missing";
     return {"U003", "slmtune", text, help};
   }
-  return {"U004", "slmtune", shown(text, 400), help};
+  // CLI11 writes "--rows: what is wrong".
+  size_t colon = text.find(": ");
+  bool names_option = text.starts_with("--") && colon != std::string::npos;
+  std::string where = names_option ? text.substr(0, colon) : "slmtune";
+  if (names_option) text = text.substr(colon + 2);
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr && names_option)
+    return {"U003", where, "this option needs a value", help};
+  return {"U004", where, shown(text, 400), help};
 }
 
 }  // namespace slmtune::cli

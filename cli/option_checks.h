@@ -1,0 +1,15 @@
+// Checks of option values with messages of our own; usage_error() puts the option's name in front.
+#pragma once
+#include <CLI/App.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace slmtune::cli {
+
+CLI::Validator one_of(std::vector<std::string> names);
+CLI::Validator whole_number(int64_t low, int64_t high);
+CLI::Validator decimal(double low, double high);
+
+}  // namespace slmtune::cli

@@ -1,0 +1,233 @@
+"""Promises of the command line that hold for every command: help with an example, data on stdout and messages on stderr,
+no escape bytes off a terminal, JSON that parses, a resolved recipe that reads back."""
+import json
+import os
+import pathlib
+import pty
+import re
+import subprocess
+import sys
+import unittest
+
+from sandbox import PROGRAM, Sandbox
+
+COMMANDS = ["train", "eval", "generate", "chat", "merge", "export", "inspect", "data preview", "data tokenize",
+            "snapshots list", "snapshots show", "explain"]
+SNAPSHOT = "runs/faq#1"
+
+
+class Behaviour(unittest.TestCase):
+    def run_json(self, *words):
+        return json.loads(box.must(*words, "--json").stdout)
+
+    def test_help_of_each_command_has_an_example_and_defaults(self):
+        for command in COMMANDS:
+            result = box.must(*command.split(), "--help")
+            self.assertIn("Example:\n  slmtune " + command, result.stdout)
+            options = re.findall(r"^  +(--[a-z-]+|-[a-z],--[a-z]+).*?(?=^  +-|\Z)", result.stdout, re.M | re.S)
+            self.assertTrue(options, command)
+        for group in ("data", "snapshots"):
+            self.assertIn("Example:", box.must(group, "--help").stdout)
+
+    def test_version_and_help_go_to_stdout(self):
+        self.assertRegex(box.must("--version").stdout, r"^slmtune \d+\.\d+\.\d+\n$")
+        result = box.must("--help")
+        self.assertEqual(result.stderr, "")
+        for command in COMMANDS:
+            self.assertIn(command.split()[0], result.stdout)
+
+    def test_no_escape_bytes_off_a_terminal(self):
+        for words in (["train", "faq.yaml", "--resume", "never"], ["data", "preview", "faq.yaml"], ["inspect", SNAPSHOT],
+                      ["eval", SNAPSHOT, "--data", "valid.jsonl"], ["train", "nothing.yaml"], ["--help"]):
+            result = box.run(*words)
+            self.assertNotIn("\x1b", result.stdout + result.stderr, words)
+
+    def test_no_color_is_honoured_on_a_terminal(self):
+        def on_terminal(*more, **environment):
+            main_end, program_end = pty.openpty()
+            subprocess.run([PROGRAM, "data", "preview", "faq.yaml", *more], cwd=box.root, stdout=program_end, stderr=program_end,
+                           env={**box.environment(), **environment}, check=True)
+            os.close(program_end)
+            seen = b""
+            while True:
+                try:
+                    chunk = os.read(main_end, 65536)
+                except OSError:
+                    break
+                if not chunk:
+                    break
+                seen += chunk
+            os.close(main_end)
+            return seen
+        self.assertIn(b"\x1b[", on_terminal())
+        self.assertNotIn(b"\x1b", on_terminal(NO_COLOR="1"))
+        self.assertNotIn(b"\x1b", on_terminal("--no-color"))
+
+    def test_last_line_of_train_is_the_snapshot(self):
+        result = box.must("train", "faq.yaml", "--resume", "never")
+        folder = result.stdout.strip().splitlines()[-1]
+        self.assertTrue(box.path(folder, ).joinpath("adapter_model.safetensors").exists(), folder)
+        self.assertEqual(result.stdout.count("\n"), 1)
+
+    def test_quiet_prints_nothing_on_stderr(self):
+        self.assertEqual(box.must("train", "faq.yaml", "--resume", "never", "-q").stderr, "")
+        self.assertEqual(box.must("eval", SNAPSHOT, "--data", "valid.jsonl", "-q").stderr, "")
+
+    def test_resolved_recipe_reads_back_as_itself(self):
+        for recipe in ("faq.yaml", "base.yaml"):
+            text = box.must("train", recipe, "--print-recipe").stdout
+            box.write("resolved.yaml", text)
+            self.assertEqual(box.must("train", "resolved.yaml", "--print-recipe").stdout, text)
+
+    def test_set_wins_over_the_recipe_and_the_run_keeps_the_result(self):
+        text = box.must("train", "faq.yaml", "--print-recipe", "--set", "train.seed=11", "--set", "lora.targets=[q_proj, v_proj]",
+                        "--device", "cpu").stdout
+        self.assertIn("\n  seed: 11\n", text)
+        self.assertIn("\n  targets: [q_proj, v_proj]\n", text)
+        self.assertIn("\n  device: cpu\n", text)
+        kept = [path.read_text() for path in box.path("runs/faq/runs").glob("*/recipe.yaml")]
+        self.assertIn(box.must("train", "faq.yaml", "--print-recipe").stdout, kept)
+
+    def test_dry_run_writes_nothing(self):
+        before = sorted(box.root.rglob("*"))
+        result = box.must("train", "faq.yaml", "--dry-run", "--set", "store=runs/untouched")
+        self.assertEqual(sorted(box.root.rglob("*")), before)
+        self.assertEqual(result.stdout, "faq: 2 steps of 2 rows; nothing was written\n")
+        self.assertIn("train: 10 rows", result.stderr)
+
+    def test_eval_shows_base_and_adapter(self):
+        scores = self.run_json("eval", SNAPSHOT, "--data", "valid.jsonl", "--metrics", "loss,exact_match,f1", "--max-tokens", "4")
+        self.assertEqual([model["model"] for model in scores["models"]], ["base", SNAPSHOT])
+        self.assertEqual(scores["rows"], 2)
+        for model in scores["models"]:
+            self.assertGreater(model["label_tokens"], 0)
+            self.assertEqual(model["answers"], 2)
+            self.assertAlmostEqual(model["perplexity"], 2.718281828459045 ** model["loss"], delta=model["perplexity"] * 1e-6)
+        base = self.run_json("eval", "model", "--data", "valid.jsonl")["models"][0]
+        self.assertAlmostEqual(base["loss"], scores["models"][0]["loss"], delta=1e-6)
+
+    def test_eval_of_a_recipe_takes_its_newest_snapshot_and_validation_rows(self):
+        scores = self.run_json("eval", "faq.yaml")
+        self.assertEqual(scores["models"][-1]["model"], "runs/faq#latest")
+        self.assertEqual(scores["data"], "valid.jsonl")
+
+    def test_generate_is_repeatable_and_streams_what_json_holds(self):
+        words = ["generate", SNAPSHOT, "--prompt", "What costs item 3?", "--max-tokens", "8"]
+        answer = self.run_json(*words, "--greedy")
+        self.assertEqual(box.must(*words, "--greedy").stdout, answer["text"] + "\n")
+        self.assertEqual(self.run_json(*words, "--seed", "5"), self.run_json(*words, "--seed", "5"))
+        self.assertLessEqual(len(answer["ids"]), 8)
+        self.assertEqual(self.run_json("generate", "model", "--adapter", "runs/faq/snapshots/0001", *words[2:], "--greedy"), answer)
+
+    def test_raw_prompt_has_no_template(self):
+        raw = self.run_json("generate", "model", "--prompt", "Item 3 costs", "--raw", "--greedy", "--max-tokens", "4")
+        chat = self.run_json("generate", "model", "--prompt", "Item 3 costs", "--greedy", "--max-tokens", "4")
+        self.assertNotEqual(raw["ids"], [])
+        self.assertNotEqual(raw["ids"], chat["ids"])
+
+    def test_chat_answers_each_line_off_a_terminal(self):
+        lines = "What costs item 3?\nAnd item 4?\n/reset\nWhat costs item 3?\n/quit\nnever read\n"
+        result = box.must("chat", SNAPSHOT, "--greedy", "--max-tokens", "4", "--json", stdin=lines)
+        answers = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertEqual(len(answers), 3)
+        self.assertEqual(answers[0], answers[2])
+
+    def test_merged_folder_answers_as_the_adapter_does(self):
+        box.must("merge", SNAPSHOT, "--to", "merged")
+        words = ["--prompt", "What costs item 3?", "--greedy", "--max-tokens", "6"]
+        self.assertEqual(self.run_json("generate", "merged", *words), self.run_json("generate", SNAPSHOT, *words))
+
+    def test_exports_are_readable_and_reported(self):
+        for encoding in ("f32", "f16", "bf16", "q8_0"):
+            report = self.run_json("export", SNAPSHOT, "--encoding", encoding, "--to", f"out/{encoding}.gguf")
+            self.assertEqual(report["bytes"], box.path(f"out/{encoding}.gguf").stat().st_size)
+            seen = self.run_json("inspect", f"out/{encoding}.gguf")
+            self.assertEqual(len(seen["tensors"]), report["tensors"])
+            self.assertEqual(seen["metadata"]["general.architecture"], "llama")
+        self.assertIn("FROM ./f32.gguf", box.path("out/Modelfile").read_text())
+        box.must("export", SNAPSHOT, "--format", "hf", "--to", "out/hf")
+        self.assertEqual(self.run_json("inspect", "out/hf")["architecture"], "LlamaForCausalLM")
+
+    def test_exports_of_the_recipe_lie_in_the_store(self):
+        summary = self.run_json("train", "faq.yaml", "--set", "export=[{format: gguf, encoding: q8_0}, {format: hf}]")
+        folder = f"runs/faq/exports/{summary['snapshot']:04}"
+        self.assertEqual([made["path"] for made in summary["exports"]], [f"{folder}/faq-q8_0.gguf", f"{folder}/hf"])
+        self.assertTrue(box.path(folder + "/Modelfile").exists())
+
+    def test_inspect_knows_every_kind(self):
+        checkpoint = next(box.path("runs/faq/runs").glob("*/checkpoints/step-*"))
+        kinds = {SNAPSHOT: "snapshot", "runs/base#1": "snapshot", "model": "model", "tokenizer": "tokenizer",
+                 "model/model.safetensors": "safetensors", str(checkpoint): "checkpoint"}
+        for path, kind in kinds.items():
+            self.assertEqual(self.run_json("inspect", path)["kind"], kind)
+            self.assertNotEqual(box.must("inspect", path).stdout, "")
+
+    def test_preview_marks_what_is_trained(self):
+        with_template = box.must("data", "preview", "faq.yaml", "--rows", "1", "--ids").stdout
+        self.assertIn("⟦Item 0 costs 3 euros.<|im_end|>", with_template)
+        self.assertIn("\nids: ", with_template)
+        plain = box.must("data", "preview", "rows.jsonl", "--rows", "1").stdout
+        self.assertIn("user: What costs item 0?\nassistant: ⟦Item 0 costs 3 euros.⟧", plain)
+
+    def test_preview_hands_no_escape_of_a_row_to_the_terminal(self):
+        box.write("escape.jsonl", json.dumps({"prompt": "a\x1b]0;title\x07\u009b31m", "completion": "b"}) + "\n")
+        self.assertIn("a?]0;title??31m", box.must("data", "preview", "escape.jsonl").stdout)
+
+    def test_tokenize_gives_labels_only_where_something_is_trained(self):
+        lines = box.must("data", "tokenize", "--model", "model", "rows.jsonl").stdout.splitlines()
+        self.assertEqual(len(lines), 10)
+        for line in lines:
+            row = json.loads(line)
+            self.assertEqual(len(row["ids"]), len(row["labels"]))
+            self.assertTrue(all(label in (-100, id) for id, label in zip(row["ids"], row["labels"])))
+            self.assertIn(-100, row["labels"])
+
+    def test_snapshots_are_listed_and_shown(self):
+        listed = self.run_json("snapshots", "list", "runs/faq")["snapshots"]
+        self.assertEqual(listed[0]["number"], 1)
+        self.assertIn("latest", listed[-1]["aliases"])
+        shown = self.run_json("snapshots", "show", SNAPSHOT)
+        for name in ("adapter_model.safetensors", "adapter_config.json", "tokenizer.json", "metrics.json", "README.md"):
+            self.assertIn(name, shown["files"])
+        for name in ("base", "dataset", "recipe", "tokenizer", "template"):
+            self.assertRegex(shown["hashes"][name], r"^[0-9a-f]{64}$")
+        for words in (["list", "runs/faq"], ["list", "--store", "runs/faq"], ["show", SNAPSHOT], ["show", "#1", "--store", "runs/faq"]):
+            self.assertIn("#1", box.must("snapshots", *words).stdout)
+
+    def test_training_goes_on_from_snapshots(self):
+        lora = self.run_json("train", "faq.yaml", "--set", "model={from: 'runs/faq#1'}", "--set", "store=runs/next")
+        shown = self.run_json("snapshots", "show", "runs/next#1")
+        self.assertEqual(shown["parent"], "runs/faq#1")
+        self.assertEqual(lora["snapshot"], 1)
+        full = self.run_json("train", "base.yaml", "--set", "model={from: 'runs/base#latest'}")
+        self.assertEqual(self.run_json("inspect", full["snapshot_path"])["model"]["architecture"], "LlamaForCausalLM")
+        first, second = (box.path(f"runs/base/snapshots/{n}/model.safetensors").read_bytes() for n in ("0001", f"{full['snapshot']:04}"))
+        self.assertNotEqual(first, second)
+
+    def test_card_and_logs_hold_no_text_of_the_rows(self):
+        for path in list(box.path("runs/faq/runs").rglob("*")) + list(box.path("runs/faq/snapshots/0001").iterdir()):
+            if path.is_file() and path.suffix in (".json", ".jsonl", ".md", ".yaml") and path.name not in ("tokenizer.json",):
+                self.assertNotIn("euros", path.read_text(), path)
+
+    def test_every_error_code_of_the_table_is_explained(self):
+        for line in (pathlib.Path(__file__).with_name("mistakes.txt")).read_text().splitlines():
+            for code in re.findall(r"error\[([A-Z]\d{3})\]", line):
+                self.assertIn(code + ": ", box.must("explain", code).stdout)
+
+    def test_a_reader_that_goes_away_is_no_error(self):
+        program = subprocess.Popen([PROGRAM, "inspect", "model/model.safetensors"], cwd=box.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        program.stdout.close()
+        self.assertEqual(program.stderr.read(), b"")
+        self.assertEqual(program.wait(), -13)
+
+    def test_a_full_disk_behind_stdout_is_an_error(self):
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([PROGRAM, "inspect", "model"], cwd=box.root, stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(result.returncode, 74)
+        self.assertIn("stdout: error[W002]", result.stderr)
+
+
+if __name__ == "__main__":
+    with Sandbox() as box:
+        box.make_model()
+        unittest.main()
