@@ -23,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMicroBatchTokens = 2048;
+const std::vector<std::string> kMetrics = {"loss", "exact_match", "f1"};
 
 struct EvalOptions {
   std::string what, adapter, data, metrics, chat_template;
@@ -35,7 +36,7 @@ struct EvalPlan {
   std::string model;
   std::optional<std::string> chat_template;
   data::DataConfig data;
-  std::vector<std::string> metrics = {"loss"};
+  std::vector<std::string> metrics = kMetrics;
   std::optional<Recipe> recipe;
   DeviceFlags device;
 };
@@ -46,14 +47,13 @@ struct ScoredModel {
 };
 
 std::vector<std::string> split_metrics(const std::string& text) {
-  static const std::vector<std::string> kKnown = {"loss", "exact_match", "f1"};
   std::vector<std::string> metrics;
   std::istringstream stream(text);
   for (std::string metric; std::getline(stream, metric, ',');) {
-    if (std::find(kKnown.begin(), kKnown.end(), metric) == kKnown.end()) {
-      std::string nearest = nearest_name(metric, kKnown);
+    if (std::find(kMetrics.begin(), kMetrics.end(), metric) == kMetrics.end()) {
+      std::string nearest = nearest_name(metric, kMetrics);
       throw UserError("U011", "--metrics", "unknown metric '" + shown(metric) + "'",
-                      nearest.empty() ? "choose from " + quoted_list(kKnown)
+                      nearest.empty() ? "choose from " + quoted_list(kMetrics)
                                       : "did you mean '" + nearest + "'?");
     }
     metrics.push_back(metric);
@@ -219,7 +219,7 @@ void setup_eval(CLI::App& app, Program& program) {
   command->add_option("--data", options->data,
                       "JSONL file to score on (default: the recipe's validation rows)");
   command->add_option("--metrics", options->metrics,
-                      "loss,exact_match,f1 (default: the recipe's, else loss)");
+                      "which of loss,exact_match,f1 (default: the recipe's, else all)");
   command->add_option("--max-tokens", options->max_tokens, "longest answer, in tokens")
       ->capture_default_str()
       ->check(whole_number(1, 1 << 20));

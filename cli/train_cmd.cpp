@@ -125,7 +125,10 @@ void say_summary(const OrderedJson& summary) {
 
 ExitCode train_in_store(const TrainOptions& options, const Program& program, const Recipe& recipe,
                         const ModelInputs& inputs) {
-  kernels::DeviceChoice device = announce_device(recipe.model.device, recipe.model.dtype);
+  // Small updates of a bfloat16 weight are rounded away, so full training is float32 unless the recipe insists.
+  bool widen = recipe.method == "full" && recipe.model.dtype == "auto";
+  kernels::DeviceChoice device =
+      announce_device(recipe.model.device, widen ? "float32" : recipe.model.dtype);
   store::SnapshotStore store = store::SnapshotStore::create_or_open(recipe.store);
   FileLock lock(store.lock_path(), program.line);
   store.sweep();

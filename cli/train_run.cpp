@@ -130,7 +130,13 @@ train::SftResult train_model(const Recipe& recipe, const TrainRows& rows, Traine
   job.identity = identity;
   job.should_stop = [] { return stop_signal() != 0; };
   StopSignals handlers;
-  return train::run_sft(job);
+  try {
+    return train::run_sft(job);
+  } catch (const UserError& error) {
+    // A diverged run is over: going on from its checkpoint with the same settings would only diverge again.
+    if (error.code() == "T001") run.folder.finish({{"schema", 1}, {"ended", "diverged"}});
+    throw;
+  }
 }
 
 }  // namespace slmtune::cli
