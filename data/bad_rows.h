@@ -19,7 +19,11 @@ class BadRows {
   void throw_if_any(const std::string& file) {
     if (listed_.empty()) return;
     if (count_ > kListed)
-      listed_.push_back({listed_.front().code, file, std::to_string(count_ - kListed) + " more bad rows", "", {}});
+      listed_.push_back({listed_.front().code,
+                         file,
+                         std::to_string(count_ - kListed) + " more bad rows",
+                         "",
+                         {}});
     throw UserError(std::move(listed_));
   }
 

@@ -16,12 +16,14 @@ std::vector<Source> parse_train(YamlReader& section) {
       source.path = entry.required_text("path");
       source.weight = entry.number("weight", 1.0, {0.0, kMaxWeight});
       source.where = entry.where("path");
-      if (source.weight == 0) entry.mistake("R004", "weight", "'weight' must be above 0", "leave the source out instead");
+      if (source.weight == 0)
+        entry.mistake("R004", "weight", "'weight' must be above 0", "leave the source out instead");
       entry.finish();
       sources.push_back(std::move(source));
     }
   } else if (section.is_list("train")) {
-    for (const std::string& path : section.texts("train", {})) sources.push_back({path, 1.0, section.where("train")});
+    for (const std::string& path : section.texts("train", {}))
+      sources.push_back({path, 1.0, section.where("train")});
   } else if (const std::string path = section.required_text("train"); !path.empty()) {
     sources.push_back({path, 1.0, section.where("train")});
   }
@@ -39,7 +41,8 @@ void parse_valid(YamlReader& section, DataConfig& config) {
   if (auto path = valid.optional_text("path")) config.valid = *path;
   config.valid_fraction = valid.number("fraction", 0.0, {0.0, 0.5});
   if (config.valid && config.valid_fraction > 0)
-    valid.mistake("R004", "fraction", "'valid' has both a path and a fraction", "keep one of the two");
+    valid.mistake("R004", "fraction", "'valid' has both a path and a fraction",
+                  "keep one of the two");
   valid.finish();
 }
 
@@ -48,7 +51,8 @@ void resolve_folders(DataConfig& config) {
   namespace fs = std::filesystem;
   if (config.valid && fs::is_directory(*config.valid)) *config.valid /= "valid.jsonl";
   const bool valid_is_open = !config.valid && config.valid_fraction == 0;
-  if (valid_is_open && config.train.size() == 1 && fs::is_regular_file(config.train[0].path / "valid.jsonl"))
+  if (valid_is_open && config.train.size() == 1 &&
+      fs::is_regular_file(config.train[0].path / "valid.jsonl"))
     config.valid = config.train[0].path / "valid.jsonl";
   for (Source& source : config.train)
     if (fs::is_directory(source.path)) source.path /= "train.jsonl";

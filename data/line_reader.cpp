@@ -3,7 +3,8 @@
 namespace slmtune::data {
 
 LineReader::LineReader(const std::filesystem::path& path)
-    : file_(path), rest_(reinterpret_cast<const char*>(file_.bytes().data()), file_.bytes().size()) {
+    : file_(path),
+      rest_(reinterpret_cast<const char*>(file_.bytes().data()), file_.bytes().size()) {
   if (rest_.starts_with("\xEF\xBB\xBF")) rest_.remove_prefix(3);
 }
 

@@ -1,4 +1,5 @@
-// Lines of a JSONL file, mapped: a byte order mark at the start and '\r' before '\n' are dropped, blank lines skipped.
+// Lines of a JSONL file, mapped: a byte order mark at the start and '\r' before '\n' are dropped,
+// blank lines skipped.
 //
 //   for (LineReader lines(path); lines.next();) use(lines.number(), lines.text());
 #pragma once

@@ -14,7 +14,8 @@ namespace {
 
 std::string bytes_of(const Tokens& row) {
   auto raw = [](const std::vector<int32_t>& ids) {
-    return std::string_view(reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(int32_t));
+    return std::string_view(reinterpret_cast<const char*>(ids.data()),
+                            ids.size() * sizeof(int32_t));
   };
   return std::string(raw(row.ids)) + std::string(raw(row.labels));
 }
@@ -35,14 +36,16 @@ class DatasetBuilder {
     for (size_t i = 0; i < rows.size(); ++i) {
       data_.counts.duplicates += !seen_.insert(sha256(bytes_of(rows[i]))).second;
       if (!fit(rows[i], places[i])) continue;
-      for (int64_t copies = copies_of(places[i], weight); copies > 0; --copies) keep(rows[i], places[i]);
+      for (int64_t copies = copies_of(places[i], weight); copies > 0; --copies)
+        keep(rows[i], places[i]);
     }
   }
 
   Dataset finish(const std::string& file) {
     if (too_long_ > 0) refuse(file);
     if (data_.rows.empty())
-      throw UserError("D001", file, "no row is left to train on", "raise data.max_tokens or the sources' weights");
+      throw UserError("D001", file, "no row is left to train on",
+                      "raise data.max_tokens or the sources' weights");
     return std::move(data_);
   }
 
@@ -54,10 +57,12 @@ class DatasetBuilder {
     if (config_.too_long == "refuse") {
       longest_ = std::max(longest_, row.ids.size());
       if (++too_long_ <= kListed)
-        refused_.push_back({"D010", place,
-                            "the row has " + std::to_string(row.ids.size()) + " tokens; data.max_tokens is " +
-                                std::to_string(limit),
-                            "", {}});
+        refused_.push_back({"D010",
+                            place,
+                            "the row has " + std::to_string(row.ids.size()) +
+                                " tokens; data.max_tokens is " + std::to_string(limit),
+                            "",
+                            {}});
       return false;
     }
     if (config_.too_long == "drop") {
@@ -83,10 +88,12 @@ class DatasetBuilder {
   }
 
   [[noreturn]] void refuse(const std::string& file) {
-    const std::string help = "raise data.max_tokens (the longest row has " + std::to_string(longest_) +
+    const std::string help = "raise data.max_tokens (the longest row has " +
+                             std::to_string(longest_) +
                              " tokens), or set data.too_long to 'drop' or 'truncate'";
     if (too_long_ > kListed)
-      refused_.push_back({"D010", file, std::to_string(too_long_ - kListed) + " more rows are too long", "", {}});
+      refused_.push_back(
+          {"D010", file, std::to_string(too_long_ - kListed) + " more rows are too long", "", {}});
     refused_.back().help = help;
     throw UserError(std::move(refused_));
   }
@@ -112,8 +119,8 @@ std::filesystem::path file_of(const Source& source) {
 
 }  // namespace
 
-Dataset load_dataset(std::span<const Source> sources, const DataConfig& config, const Tokenizer& tokenizer,
-                     const ChatTemplate* chat) {
+Dataset load_dataset(std::span<const Source> sources, const DataConfig& config,
+                     const Tokenizer& tokenizer, const ChatTemplate* chat) {
   DatasetBuilder builder(config);
   std::string digests, first_file;
   for (const Source& source : sources) file_of(source);
@@ -122,7 +129,8 @@ Dataset load_dataset(std::span<const Source> sources, const DataConfig& config, 
     if (first_file.empty()) first_file = path.string();
     std::vector<std::string> places;
     const std::vector<Example> examples = read_examples(path, config.format, &places);
-    builder.add(RowTokeniser(examples, places, tokenizer, chat).run(path.string()), places, source.weight);
+    builder.add(RowTokeniser(examples, places, tokenizer, chat).run(path.string()), places,
+                source.weight);
     digests += sha256_file(path);
   }
   Dataset data = builder.finish(first_file);

@@ -12,9 +12,11 @@ namespace {
 // Free space of the bins in a tournament tree: the first bin with enough room in O(log n).
 class Bins {
  public:
-  Bins(size_t most, int64_t budget) : leaves_(std::bit_ceil(std::max<size_t>(most, 1))), room_(2 * leaves_, budget) {}
+  Bins(size_t most, int64_t budget)
+      : leaves_(std::bit_ceil(std::max<size_t>(most, 1))), room_(2 * leaves_, budget) {}
 
-  // Takes `size` from the first bin that has it; returns the bin. Precondition: size <= budget, a bin per call is there.
+  // Takes `size` from the first bin that has it; returns the bin. Precondition: size <= budget, a
+  // bin per call is there.
   size_t place(int64_t size) {
     size_t node = 1;
     while (node < leaves_) node = room_[2 * node] >= size ? 2 * node : 2 * node + 1;
@@ -42,8 +44,8 @@ void append_row(MicroBatch& batch, const Tokens& row) {
 
 }  // namespace
 
-std::vector<MicroBatch> pack(std::span<const Tokens> dataset, std::span<const uint64_t> rows, int64_t budget,
-                             bool pack) {
+std::vector<MicroBatch> pack(std::span<const Tokens> dataset, std::span<const uint64_t> rows,
+                             int64_t budget, bool pack) {
   std::vector<MicroBatch> batches;
   if (!pack) {
     for (uint64_t row : rows) append_row(batches.emplace_back(), dataset[row]);
@@ -51,7 +53,8 @@ std::vector<MicroBatch> pack(std::span<const Tokens> dataset, std::span<const ui
   }
   auto length = [&](uint64_t row) { return static_cast<int64_t>(dataset[row].ids.size()); };
   std::vector<uint64_t> order(rows.begin(), rows.end());
-  std::stable_sort(order.begin(), order.end(), [&](uint64_t a, uint64_t b) { return length(a) > length(b); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](uint64_t a, uint64_t b) { return length(a) > length(b); });
   // Rows over the budget come first and stand alone.
   size_t alone = 0;
   for (; alone < order.size() && length(order[alone]) > budget; ++alone)

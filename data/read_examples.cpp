@@ -27,9 +27,11 @@ std::string shapes_help() {
 bool has_trained_part(const Example& example) {
   switch (example.kind) {
     case Example::Kind::kChat:
-      return std::any_of(example.messages.begin(), example.messages.end(), [](auto& one) { return one.train; });
+      return std::any_of(example.messages.begin(), example.messages.end(),
+                         [](auto& one) { return one.train; });
     case Example::Kind::kTokens:
-      return std::any_of(example.labels.begin(), example.labels.end(), [](int32_t id) { return id != kNotTrained; });
+      return std::any_of(example.labels.begin(), example.labels.end(),
+                         [](int32_t id) { return id != kNotTrained; });
     case Example::Kind::kText:
       break;
   }
@@ -66,7 +68,8 @@ class RowParser {
  private:
   bool read_object(std::string_view line, const std::string& place, simdjson::dom::object& row) {
     if (line.size() > kMaxLine) {
-      bad_.add("D002", place, "the line is longer than 16 MiB", "a row is one JSON object on one line");
+      bad_.add("D002", place, "the line is longer than 16 MiB",
+               "a row is one JSON object on one line");
       return false;
     }
     simdjson::dom::element root;
@@ -81,7 +84,8 @@ class RowParser {
       return false;
     }
     if (!root.get_object().get(row)) return true;
-    bad_.add("D002", place, "the line is not a JSON object", "a row is one JSON object on one line");
+    bad_.add("D002", place, "the line is not a JSON object",
+             "a row is one JSON object on one line");
     return false;
   }
 
@@ -89,7 +93,8 @@ class RowParser {
     if (declared_) {
       if (declared_->matches(row)) return declared_;
       bad_.add("D003", place, "the row does not have " + std::string(declared_->fields),
-               "data.format says '" + std::string(declared_->name) + "'; 'auto' finds the shape by itself");
+               "data.format says '" + std::string(declared_->name) +
+                   "'; 'auto' finds the shape by itself");
       return nullptr;
     }
     for (const Format& format : formats())
@@ -122,7 +127,8 @@ class RowParser {
 
 }  // namespace
 
-std::vector<Example> read_examples(const std::filesystem::path& path, const std::string& format_name,
+std::vector<Example> read_examples(const std::filesystem::path& path,
+                                   const std::string& format_name,
                                    std::vector<std::string>* places) {
   BadRows bad;
   RowParser parser(format_name, bad);
@@ -136,7 +142,9 @@ std::vector<Example> read_examples(const std::filesystem::path& path, const std:
     if (places) places->push_back(place);
   }
   bad.throw_if_any(path.string());
-  if (!any) throw UserError("D001", path.string(), "the file has no rows", "write one JSON object per line");
+  if (!any)
+    throw UserError("D001", path.string(), "the file has no rows",
+                    "write one JSON object per line");
   return examples;
 }
 

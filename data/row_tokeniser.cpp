@@ -1,6 +1,7 @@
 #include "data/row_tokeniser.h"
 
 #include <algorithm>
+#include <optional>
 #include <thread>
 
 #include "core/log.h"
@@ -16,7 +17,8 @@ std::vector<Tokens> RowTokeniser::run(const std::string& file) {
   rows_.resize(examples_.size());
   errors_.resize(examples_.size());
   const size_t most = std::max<size_t>(1, examples_.size() / kChunk);
-  const size_t count = std::min<size_t>({std::max(1u, std::thread::hardware_concurrency()), 16, most});
+  const size_t count =
+      std::min<size_t>({std::max(1u, std::thread::hardware_concurrency()), 16, most});
   std::vector<std::jthread> threads;
   for (size_t i = 1; i < count; ++i) threads.emplace_back([this] { work(false); });
   work(true);
@@ -29,14 +31,16 @@ std::vector<Tokens> RowTokeniser::run(const std::string& file) {
 }
 
 void RowTokeniser::work(bool shows_progress) {
-  ProgressLine progress;
+  std::optional<ProgressLine> progress;
+  if (shows_progress) progress.emplace();
   const double start = now_seconds();
   for (size_t begin; (begin = next_.fetch_add(kChunk)) < examples_.size();) {
     const size_t end = std::min(begin + kChunk, examples_.size());
     for (size_t i = begin; i < end; ++i)
       if (!tokenise_row(i)) return;
-    if (shows_progress && now_seconds() - start > 1.0)
-      progress.show("tokenising: " + std::to_string(end) + " of " + std::to_string(examples_.size()) + " rows");
+    if (progress && now_seconds() - start > 1.0)
+      progress->show("tokenising: " + std::to_string(end) + " of " +
+                     std::to_string(examples_.size()) + " rows");
   }
 }
 

@@ -15,12 +15,12 @@ namespace slmtune::data {
 class RowTokeniser {
  public:
   // The arguments must outlive this.
-  RowTokeniser(const std::vector<Example>& examples, const std::vector<std::string>& places, const Tokenizer& tokenizer,
-               const ChatTemplate* chat)
+  RowTokeniser(const std::vector<Example>& examples, const std::vector<std::string>& places,
+               const Tokenizer& tokenizer, const ChatTemplate* chat)
       : examples_(examples), places_(places), tokenizer_(tokenizer), chat_(chat) {}
 
-  // Rows in the order of the examples. UserError with every row that cannot be used (D004, D005, D020); what is wrong
-  // with the model folder is thrown as it is. `file` names the rows' origin.
+  // Rows in the order of the examples. UserError with every row that cannot be used (D004, D005,
+  // D020); what is wrong with the model folder is thrown as it is. `file` names the rows' origin.
   std::vector<Tokens> run(const std::string& file);
 
  private:

@@ -28,12 +28,14 @@ DataCounts without_sums(DataCounts counts) {
 }  // namespace
 
 Dataset split_validation(Dataset& train, double fraction, uint64_t seed) {
-  std::unordered_map<std::string_view, uint64_t> numbers;  // a row of the file → its number among the distinct ones
+  std::unordered_map<std::string_view, uint64_t>
+      numbers;  // a row of the file → its number among the distinct ones
   for (const std::string& place : train.places) numbers.emplace(place, numbers.size());
   const uint64_t distinct = numbers.size();
   if (distinct < 2)
     throw UserError("D001", train.places.empty() ? "" : train.places.front(),
-                    "one row cannot be split into training and validation", "add rows, or give 'valid' a path");
+                    "one row cannot be split into training and validation",
+                    "add rows, or give 'valid' a path");
   const auto wanted = static_cast<uint64_t>(std::llround(fraction * static_cast<double>(distinct)));
   const uint64_t count = std::clamp<uint64_t>(wanted, 1, distinct - 1);
   const std::vector<uint64_t> order = permutation(distinct, derive_seed(seed, "validation"));

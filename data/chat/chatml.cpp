@@ -24,18 +24,21 @@ std::vector<Span> render(std::span<const Message> messages, bool generation_prom
 // The loop over roles, or a branch per role; nothing else may be printed, and no filter used.
 bool recognise(std::string_view jinja) {
   const JinjaFacts facts = JinjaFacts::read(jinja);
-  const bool skeleton =
-      facts.emitted == "<|im_start|>\n<|im_end|>\n<|im_start|>assistant\n" ||
-      facts.emitted ==
-          "<|im_start|>system\n<|im_end|>\n<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n<|im_end|>\n"
-          "<|im_start|>assistant\n";
-  constexpr const char* kStrange[] = {"trim", "strip", "replace", "split", "last", "upper", "lower", "title"};
+  const bool skeleton = facts.emitted == "<|im_start|>\n<|im_end|>\n<|im_start|>assistant\n" ||
+                        facts.emitted ==
+                            "<|im_start|>system\n<|im_end|>\n<|im_start|>user\n<|im_end|>\n<|im_"
+                            "start|>assistant\n<|im_end|>\n"
+                            "<|im_start|>assistant\n";
+  constexpr const char* kStrange[] = {"trim", "strip", "replace", "split",
+                                      "last", "upper", "lower",   "title"};
   return skeleton && std::none_of(std::begin(kStrange), std::end(kStrange),
                                   [&](const char* word) { return facts.uses(word); });
 }
 
 }  // namespace
 
-ChatTemplate chatml_template() { return {"chatml", "<|im_end|>", kOllamaChatml, render, recognise}; }
+ChatTemplate chatml_template() {
+  return {"chatml", "<|im_end|>", kOllamaChatml, render, recognise};
+}
 
 }  // namespace slmtune::data

@@ -41,10 +41,12 @@ const ChatTemplate& ChatTemplate::detect(const std::filesystem::path& model_fold
   for (const ChatTemplate& one : all()) names.emplace_back(one.name);
   const std::string choice = "set model.template to " + quoted_list(names);
   if (jinja.empty())
-    throw FileFormatError("F041", model_folder.string(), "the model folder has no chat template", choice);
+    throw FileFormatError("F041", model_folder.string(), "the model folder has no chat template",
+                          choice);
   for (const ChatTemplate& one : all())
     if (one.recognise(jinja)) return one;
-  throw FileFormatError("F040", model_folder.string(), "the model's chat template is none that slmtune knows",
+  throw FileFormatError("F040", model_folder.string(),
+                        "the model's chat template is none that slmtune knows",
                         choice + " if one of them prints the same");
 }
 

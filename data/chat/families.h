@@ -16,7 +16,8 @@ void append_chatml_turn(std::vector<Span>& spans, const Message& message);
 
 // Go template of Ollama for ChatML without a default system text.
 inline constexpr std::string_view kOllamaChatml =
-    "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n";
+    "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end "
+    "}}<|im_start|>assistant\n";
 
 // Python's str.strip(), which Jinja's trim filter is.
 std::string_view strip(std::string_view text);

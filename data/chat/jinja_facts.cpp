@@ -18,7 +18,8 @@ std::string_view without_back(std::string_view text) {
 }
 
 // Plain text between two tags after trim_blocks, lstrip_blocks and the '-' marks.
-std::string_view trimmed(std::string_view text, bool after_block, bool after_dash, std::string_view next_tag) {
+std::string_view trimmed(std::string_view text, bool after_block, bool after_dash,
+                         std::string_view next_tag) {
   if (after_dash)
     text = without_front(text);
   else if (after_block && !text.empty() && text.front() == '\n')
@@ -60,7 +61,9 @@ void read_tag(std::string_view tag, bool expression, JinjaFacts& facts) {
       before = c;
     } else if (std::isalpha(static_cast<unsigned char>(c)) || c == '_') {
       const size_t begin = at;
-      while (at < tag.size() && (std::isalnum(static_cast<unsigned char>(tag[at])) || tag[at] == '_')) ++at;
+      while (at < tag.size() &&
+             (std::isalnum(static_cast<unsigned char>(tag[at])) || tag[at] == '_'))
+        ++at;
       const std::string word(tag.substr(begin, at - begin));
       if (word == "set") prints = true;
       facts.words.insert(word);
@@ -72,7 +75,8 @@ void read_tag(std::string_view tag, bool expression, JinjaFacts& facts) {
   }
 }
 
-// End of the tag that opens at `at` (behind "}}", "%}" or "#}"), not fooled by quotes; npos if it never ends.
+// End of the tag that opens at `at` (behind "}}", "%}" or "#}"), not fooled by quotes; npos if it
+// never ends.
 size_t end_of_tag(std::string_view jinja, size_t at) {
   const char mark = jinja[at + 1] == '{' ? '}' : jinja[at + 1];
   char quote = '\0';
@@ -99,9 +103,12 @@ JinjaFacts JinjaFacts::read(std::string_view jinja) {
   bool after_block = false, after_dash = false;
   size_t done = 0;
   for (;;) {
-    const size_t at = std::min({jinja.find("{{", done), jinja.find("{%", done), jinja.find("{#", done)});
-    const std::string_view next = at == std::string_view::npos ? std::string_view() : jinja.substr(at);
-    facts.emitted += trimmed(jinja.substr(done, next.empty() ? next.npos : at - done), after_block, after_dash, next);
+    const size_t at =
+        std::min({jinja.find("{{", done), jinja.find("{%", done), jinja.find("{#", done)});
+    const std::string_view next =
+        at == std::string_view::npos ? std::string_view() : jinja.substr(at);
+    facts.emitted += trimmed(jinja.substr(done, next.empty() ? next.npos : at - done), after_block,
+                             after_dash, next);
     if (next.empty()) return facts;
     const size_t end = end_of_tag(jinja, at);
     if (end == std::string_view::npos) return facts;

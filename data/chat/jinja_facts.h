@@ -1,4 +1,5 @@
-// What a Jinja chat template is made of, read without running it: enough to recognise a template that we know.
+// What a Jinja chat template is made of, read without running it: enough to recognise a template
+// that we know.
 #pragma once
 #include <set>
 #include <string>
@@ -7,8 +8,9 @@
 namespace slmtune::data {
 
 struct JinjaFacts {
-  std::string emitted;          // text that it prints, in order: plain text and literals of {{ }} and {% set %}, not ['keys']
-  std::string literals;         // all string literals, each followed by '\n'
+  std::string emitted;   // text that it prints, in order: plain text and literals of {{ }} and {%
+                         // set %}, not ['keys']
+  std::string literals;  // all string literals, each followed by '\n'
   std::set<std::string> words;  // names, keywords and filters
 
   bool says(std::string_view text) const { return literals.find(text) != std::string::npos; }

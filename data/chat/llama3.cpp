@@ -1,4 +1,5 @@
-// Llama 3.0 and 3.1 to 3.3: header tokens, trimmed texts; from 3.1 on a system turn with two dates is always there.
+// Llama 3.0 and 3.1 to 3.3: header tokens, trimmed texts; from 3.1 on a system turn with two dates
+// is always there.
 #include "core/error.h"
 #include "data/chat/families.h"
 #include "data/chat/jinja_facts.h"
@@ -36,8 +37,9 @@ std::string header(const std::string& role) {
 
 void append_turn(std::vector<Span>& spans, const Message& message) {
   if (message.role == "tool")
-    throw UserError("D020", "", "the chat template takes no message of role 'tool'",
-                    "leave tool results out, or give them to the model as text of a user's message");
+    throw UserError(
+        "D020", "", "the chat template takes no message of role 'tool'",
+        "leave tool results out, or give them to the model as text of a user's message");
   spans.push_back({header(message.role), false});
   spans.push_back({std::string(strip(message.text)) + "<|eot_id|>", message.train});
 }
@@ -68,7 +70,8 @@ bool recognise_llama3(std::string_view jinja) {
   const bool begins = emitted.starts_with(kBegin);
   if (begins) emitted.remove_prefix(std::string_view(kBegin).size());
   return emitted ==
-             "<|start_header_id|><|end_header_id|>\n\n<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n" &&
+             "<|start_header_id|><|end_header_id|>\n\n<|eot_id|><|start_header_id|>assistant<|end_"
+             "header_id|>\n\n" &&
          facts.uses("trim") && (begins || facts.uses("bos_token"));
 }
 
@@ -80,11 +83,14 @@ bool recognise_llama3_1(std::string_view jinja) {
 }
 
 constexpr std::string_view kOllamaLlama3 =
-    "{{ range .Messages }}<|start_header_id|>{{ .Role }}<|end_header_id|>\n\n{{ .Content }}<|eot_id|>{{ end }}"
+    "{{ range .Messages }}<|start_header_id|>{{ .Role }}<|end_header_id|>\n\n{{ .Content "
+    "}}<|eot_id|>{{ end }}"
     "<|start_header_id|>assistant<|end_header_id|>\n\n";
 constexpr std::string_view kOllamaLlama31 =
-    "<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
-    "{{ .System }}<|eot_id|>{{ range .Messages }}{{ if ne .Role \"system\" }}<|start_header_id|>{{ .Role }}"
+    "<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday "
+    "Date: 26 Jul 2024\n\n"
+    "{{ .System }}<|eot_id|>{{ range .Messages }}{{ if ne .Role \"system\" }}<|start_header_id|>{{ "
+    ".Role }}"
     "<|end_header_id|>\n\n{{ .Content }}<|eot_id|>{{ end }}{{ end }}"
     "<|start_header_id|>assistant<|end_header_id|>\n\n";
 

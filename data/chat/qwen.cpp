@@ -1,4 +1,5 @@
-// Qwen2 and Qwen2.5: ChatML that puts a default system text in front; Qwen2.5 shows tool results as a user's turn.
+// Qwen2 and Qwen2.5: ChatML that puts a default system text in front; Qwen2.5 shows tool results as
+// a user's turn.
 #include "data/chat/families.h"
 #include "data/chat/jinja_facts.h"
 
@@ -6,10 +7,13 @@ namespace slmtune::data {
 namespace {
 
 constexpr const char* kQwen2System = "You are a helpful assistant.";
-constexpr const char* kQwen25System = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
+constexpr const char* kQwen25System =
+    "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
 
-void append_default_system(std::vector<Span>& spans, std::span<const Message> messages, const char* text) {
-  if (messages.empty() || messages[0].role != "system") append_chatml_turn(spans, {"system", text, false});
+void append_default_system(std::vector<Span>& spans, std::span<const Message> messages,
+                           const char* text) {
+  if (messages.empty() || messages[0].role != "system")
+    append_chatml_turn(spans, {"system", text, false});
 }
 
 void append_generation_prompt(std::vector<Span>& spans, bool wanted) {
@@ -25,7 +29,8 @@ std::vector<Span> render_qwen2(std::span<const Message> messages, bool generatio
 }
 
 // Neighbouring tool results share one user turn.
-std::vector<Span> render_with_tools(std::span<const Message> messages, bool generation_prompt, const char* system) {
+std::vector<Span> render_with_tools(std::span<const Message> messages, bool generation_prompt,
+                                    const char* system) {
   std::vector<Span> spans;
   append_default_system(spans, messages, system);
   for (size_t i = 0; i < messages.size(); ++i) {
@@ -35,7 +40,8 @@ std::vector<Span> render_with_tools(std::span<const Message> messages, bool gene
     }
     if (i == 0 || messages[i - 1].role != "tool") spans.push_back({"<|im_start|>user", false});
     spans.push_back({"\n<tool_response>\n" + messages[i].text + "\n</tool_response>", false});
-    if (i + 1 == messages.size() || messages[i + 1].role != "tool") spans.push_back({"<|im_end|>\n", false});
+    if (i + 1 == messages.size() || messages[i + 1].role != "tool")
+      spans.push_back({"<|im_end|>\n", false});
   }
   append_generation_prompt(spans, generation_prompt);
   return spans;
@@ -58,9 +64,10 @@ bool recognise_qwen2(std::string_view jinja) {
 
 // ChatML with tool turns and nothing of the thinking models that came after it.
 bool has_tool_turns(const JinjaFacts& facts) {
-  return facts.says("<|im_start|>") && facts.says("<|im_end|>\n") && facts.says("<tool_response>") &&
-         !facts.says("<|im_sep|>") && !facts.says("<think>") && !facts.uses("trim") &&
-         !facts.uses("reasoning_content") && !facts.uses("enable_thinking") && !facts.uses("strip");
+  return facts.says("<|im_start|>") && facts.says("<|im_end|>\n") &&
+         facts.says("<tool_response>") && !facts.says("<|im_sep|>") && !facts.says("<think>") &&
+         !facts.uses("trim") && !facts.uses("reasoning_content") &&
+         !facts.uses("enable_thinking") && !facts.uses("strip");
 }
 
 bool recognise_qwen2_5(std::string_view jinja) {
@@ -75,15 +82,20 @@ bool recognise_qwen2_5_base(std::string_view jinja) {
 
 constexpr std::string_view kOllamaQwen2 =
     "{{ if not .System }}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{{ end }}"
-    "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n";
+    "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end "
+    "}}<|im_start|>assistant\n";
 constexpr std::string_view kOllamaQwen25 =
-    "{{ if not .System }}<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+    "{{ if not .System }}<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a "
+    "helpful assistant."
     "<|im_end|>\n{{ end }}"
-    "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n";
+    "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end "
+    "}}<|im_start|>assistant\n";
 
 }  // namespace
 
-ChatTemplate qwen2_template() { return {"qwen2", "<|im_end|>", kOllamaQwen2, render_qwen2, recognise_qwen2}; }
+ChatTemplate qwen2_template() {
+  return {"qwen2", "<|im_end|>", kOllamaQwen2, render_qwen2, recognise_qwen2};
+}
 
 ChatTemplate qwen2_5_template() {
   return {"qwen2.5", "<|im_end|>", kOllamaQwen25, render_qwen2_5, recognise_qwen2_5};

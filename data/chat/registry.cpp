@@ -1,15 +1,18 @@
 // The list of chat templates. Adding one = one function of a family file and one line here.
+#include <algorithm>
 #include <array>
 
 #include "core/error.h"
 #include "core/text.h"
 #include "data/chat/families.h"
+#include "data/tokenizer/unicode.h"
 
 namespace slmtune::data {
 
 std::span<const ChatTemplate> ChatTemplate::all() {
-  static const std::array templates = {chatml_template(),       qwen2_template(),  qwen2_5_template(),
-                                       qwen2_5_base_template(), llama3_template(), llama3_1_template()};
+  static const std::array templates = {chatml_template(),  qwen2_template(),
+                                       qwen2_5_template(), qwen2_5_base_template(),
+                                       llama3_template(),  llama3_1_template()};
   return templates;
 }
 
@@ -24,11 +27,18 @@ const ChatTemplate& ChatTemplate::by_name(std::string_view name) {
                   near.empty() ? "choose " + quoted_list(names) : "did you mean '" + near + "'?");
 }
 
-std::vector<Span> ChatTemplate::render(std::span<const Message> messages, bool generation_prompt) const {
-  return render_spans(messages, generation_prompt);
+std::vector<Span> ChatTemplate::render(std::span<const Message> messages,
+                                       bool generation_prompt) const {
+  const bool sound = std::all_of(messages.begin(), messages.end(),
+                                 [](const Message& message) { return is_utf8(message.text); });
+  if (sound) return render_spans(messages, generation_prompt);
+  std::vector<Message> repaired(messages.begin(), messages.end());
+  for (Message& message : repaired) message.text = replace_invalid_utf8(message.text);
+  return render_spans(repaired, generation_prompt);
 }
 
-std::string ChatTemplate::render_text(std::span<const Message> messages, bool generation_prompt) const {
+std::string ChatTemplate::render_text(std::span<const Message> messages,
+                                      bool generation_prompt) const {
   std::string text;
   for (const Span& span : render(messages, generation_prompt)) text += span.text;
   return text;

@@ -5,7 +5,8 @@
 namespace slmtune::data {
 namespace {
 
-// Ids and labels of the spans as one text: a token trains when its first byte lies in a trained span.
+// Ids and labels of the spans as one text: a token trains when its first byte lies in a trained
+// span.
 Tokens tokenise_spans(std::span<const Span> spans, const Tokenizer& tokenizer) {
   std::vector<std::string_view> texts;
   texts.reserve(spans.size());
@@ -31,12 +32,14 @@ void check_end_of_turn(const Tokenizer& tokenizer, const ChatTemplate& chat) {
 
 Tokens tokenise_text(std::span<const Span> spans, const Tokenizer& tokenizer) {
   Tokens tokens = tokenise_spans(spans, tokenizer);
-  if (tokenizer.adds_bos() && tokenizer.bos() && (tokens.ids.empty() || tokens.ids[0] != *tokenizer.bos())) {
+  if (tokenizer.adds_bos() && tokenizer.bos() &&
+      (tokens.ids.empty() || tokens.ids[0] != *tokenizer.bos())) {
     tokens.ids.insert(tokens.ids.begin(), *tokenizer.bos());
     tokens.labels.insert(tokens.labels.begin(), kNotTrained);
   }
   if (!tokenizer.eos())
-    throw FileFormatError("F042", tokenizer.folder().string(), "the tokenizer names no eos token to end a text with",
+    throw FileFormatError("F042", tokenizer.folder().string(),
+                          "the tokenizer names no eos token to end a text with",
                           "add 'eos_token' to tokenizer_config.json, as the model's source has it");
   tokens.ids.push_back(*tokenizer.eos());
   tokens.labels.push_back(*tokenizer.eos());
@@ -55,8 +58,9 @@ Tokens tokenise(const Example& example, const Tokenizer& tokenizer, const ChatTe
       break;
   }
   if (!chat)
-    throw FileFormatError("F041", tokenizer.folder().string(), "the model has no chat template for rows of messages",
-                          "set model.template, or give the rows as 'text' or as 'prompt' and 'completion'");
+    throw FileFormatError(
+        "F041", tokenizer.folder().string(), "the model has no chat template for rows of messages",
+        "set model.template, or give the rows as 'text' or as 'prompt' and 'completion'");
   check_end_of_turn(tokenizer, *chat);
   return tokenise_spans(chat->render(example.messages, false), tokenizer);
 }

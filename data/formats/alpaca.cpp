@@ -1,11 +1,14 @@
-// {"instruction": "…", "input": "…", "output": "…", "system": "…", "history": [["question", "answer"], …]}
+// {"instruction": "…", "input": "…", "output": "…", "system": "…", "history": [["question",
+// "answer"], …]}
 #include "data/formats/fields.h"
 #include "data/formats/shapes.h"
 
 namespace slmtune::data {
 namespace {
 
-bool matches(const object& row) { return has_field(row, "instruction") && has_field(row, "output"); }
+bool matches(const object& row) {
+  return has_field(row, "instruction") && has_field(row, "output");
+}
 
 // An absent, null or empty field leaves `text` empty.
 std::string read_optional_text(const object& row, std::string_view key, std::string& text) {
@@ -46,6 +49,8 @@ std::string parse(const object& row, Example& example) {
 
 }  // namespace
 
-Format alpaca_format() { return {"alpaca", "'instruction' and 'output'", matches, parse}; }
+Format alpaca_format() {
+  return {"alpaca", "'instruction' and 'output'", matches, parse};
+}
 
 }  // namespace slmtune::data

@@ -1,11 +1,14 @@
-// {"prompt": "…", "completion": "…"}: plain text without a chat template; only the completion and the eos train.
+// {"prompt": "…", "completion": "…"}: plain text without a chat template; only the completion and
+// the eos train.
 #include "data/formats/fields.h"
 #include "data/formats/shapes.h"
 
 namespace slmtune::data {
 namespace {
 
-bool matches(const object& row) { return has_field(row, "prompt") && has_field(row, "completion"); }
+bool matches(const object& row) {
+  return has_field(row, "prompt") && has_field(row, "completion");
+}
 
 std::string parse(const object& row, Example& example) {
   std::string prompt, completion;
@@ -20,6 +23,8 @@ std::string parse(const object& row, Example& example) {
 
 }  // namespace
 
-Format completion_format() { return {"completion", "'prompt' and 'completion'", matches, parse}; }
+Format completion_format() {
+  return {"completion", "'prompt' and 'completion'", matches, parse};
+}
 
 }  // namespace slmtune::data

@@ -3,7 +3,9 @@
 namespace slmtune::data {
 namespace {
 
-std::string quoted(std::string_view key) { return "'" + std::string(key) + "'"; }
+std::string quoted(std::string_view key) {
+  return "'" + std::string(key) + "'";
+}
 
 std::string read_parts(const array& parts, std::string_view key, std::string& text) {
   text.clear();
@@ -11,8 +13,10 @@ std::string read_parts(const array& parts, std::string_view key, std::string& te
     object part;
     std::string_view piece, type = "text";
     if (entry.get_object().get(part)) return quoted(key) + " has a part that is not an object";
-    if (has_field(part, "type") && part["type"].get_string().get(type)) return quoted(key) + " has a part whose 'type' is not a text";
-    if (type != "text") return quoted(key) + " has a part that is not of type 'text'; only text can be trained";
+    if (has_field(part, "type") && part["type"].get_string().get(type))
+      return quoted(key) + " has a part whose 'type' is not a text";
+    if (type != "text")
+      return quoted(key) + " has a part that is not of type 'text'; only text can be trained";
     if (part["text"].get_string().get(piece)) return quoted(key) + " has a part without 'text'";
     text += piece;
   }
@@ -45,7 +49,8 @@ std::string read_content(const object& row, std::string_view key, std::string& t
 std::string read_train_mark(const object& turn, bool& train) {
   if (has_field(turn, "weight")) {
     double weight = 0;
-    if (turn["weight"].get_double().get(weight) || (weight != 0 && weight != 1)) return "'weight' is neither 0 nor 1";
+    if (turn["weight"].get_double().get(weight) || (weight != 0 && weight != 1))
+      return "'weight' is neither 0 nor 1";
     train = weight == 1;
   }
   if (!has_field(turn, "train")) return {};
@@ -63,7 +68,8 @@ std::string check_conversation(const Example& example) {
   if (example.messages.empty()) return "the row has no messages";
   for (size_t i = 0; i < example.messages.size(); ++i) {
     const Message& message = example.messages[i];
-    if (message.role == "assistant" && message.text.empty()) return in_message(i + 1, "the assistant's text is empty");
+    if (message.role == "assistant" && message.text.empty())
+      return in_message(i + 1, "the assistant's text is empty");
     if (message.role != "assistant" && message.train)
       return in_message(i + 1, "only the assistant's messages can be trained");
   }

@@ -1,5 +1,5 @@
-// Reading fields of a row, shared by the shapes. Functions return the reason why a field cannot be used, "" if it can;
-// reasons name fields and places, never the row's text.
+// Reading fields of a row, shared by the shapes. Functions return the reason why a field cannot be
+// used, "" if it can; reasons name fields and places, never the row's text.
 #pragma once
 #include <simdjson.h>
 

@@ -5,7 +5,9 @@
 namespace slmtune::data {
 namespace {
 
-bool matches(const object& row) { return has_field(row, "question") && has_field(row, "answer"); }
+bool matches(const object& row) {
+  return has_field(row, "question") && has_field(row, "answer");
+}
 
 std::string parse(const object& row, Example& example) {
   std::string question, answer;
@@ -20,6 +22,8 @@ std::string parse(const object& row, Example& example) {
 
 }  // namespace
 
-Format qa_format() { return {"qa", "'question' and 'answer'", matches, parse}; }
+Format qa_format() {
+  return {"qa", "'question' and 'answer'", matches, parse};
+}
 
 }  // namespace slmtune::data

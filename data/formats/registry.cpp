@@ -1,4 +1,5 @@
-// The list of row shapes, in the order in which a row is matched. Adding one = one file and one line here.
+// The list of row shapes, in the order in which a row is matched. Adding one = one file and one
+// line here.
 #include <array>
 
 #include "data/formats/shapes.h"
@@ -6,8 +7,9 @@
 namespace slmtune::data {
 
 std::span<const Format> formats() {
-  static const std::array list = {messages_format(), sharegpt_format(), alpaca_format(), completion_format(),
-                                  qa_format(),       tokens_format(),   text_format()};
+  static const std::array list = {messages_format(),   sharegpt_format(), alpaca_format(),
+                                  completion_format(), qa_format(),       tokens_format(),
+                                  text_format()};
   return list;
 }
 

@@ -1,11 +1,14 @@
-// {"system": "…", "conversations": [{"from": "human", "value": "…"}, {"from": "gpt", "value": "…"}]}
+// {"system": "…", "conversations": [{"from": "human", "value": "…"}, {"from": "gpt", "value":
+// "…"}]}
 #include "data/formats/fields.h"
 #include "data/formats/shapes.h"
 
 namespace slmtune::data {
 namespace {
 
-bool matches(const object& row) { return has_field(row, "conversations"); }
+bool matches(const object& row) {
+  return has_field(row, "conversations");
+}
 
 // "" for a speaker that nobody knows.
 std::string role_of(std::string_view speaker) {
@@ -22,7 +25,8 @@ std::string read_turn(const object& turn, Message& message) {
   std::string reason = read_text_field(turn, openai_words ? "role" : "from", speaker);
   if (!reason.empty()) return reason;
   message.role = role_of(speaker);
-  if (message.role.empty()) return "unknown speaker; expected human, gpt, system, tool or observation";
+  if (message.role.empty())
+    return "unknown speaker; expected human, gpt, system, tool or observation";
   reason = read_content(turn, openai_words ? "content" : "value", message.text);
   if (!reason.empty()) return reason;
   message.train = message.role == "assistant";
@@ -34,7 +38,8 @@ std::string parse(const object& row, Example& example) {
   if (row["conversations"].get_array().get(turns)) return "'conversations' is not a list";
   if (has_field(row, "system")) {
     Message system{"system", "", false};
-    if (std::string reason = read_text_field(row, "system", system.text); !reason.empty()) return reason;
+    if (std::string reason = read_text_field(row, "system", system.text); !reason.empty())
+      return reason;
     if (!system.text.empty()) example.messages.push_back(std::move(system));
   }
   size_t number = 0;
@@ -50,6 +55,8 @@ std::string parse(const object& row, Example& example) {
 
 }  // namespace
 
-Format sharegpt_format() { return {"sharegpt", "'conversations'", matches, parse}; }
+Format sharegpt_format() {
+  return {"sharegpt", "'conversations'", matches, parse};
+}
 
 }  // namespace slmtune::data

@@ -5,7 +5,9 @@
 namespace slmtune::data {
 namespace {
 
-bool matches(const object& row) { return has_field(row, "text"); }
+bool matches(const object& row) {
+  return has_field(row, "text");
+}
 
 std::string parse(const object& row, Example& example) {
   std::string text;
@@ -18,6 +20,8 @@ std::string parse(const object& row, Example& example) {
 
 }  // namespace
 
-Format text_format() { return {"text", "'text'", matches, parse}; }
+Format text_format() {
+  return {"text", "'text'", matches, parse};
+}
 
 }  // namespace slmtune::data

@@ -16,7 +16,9 @@ bool ends_in_word(std::string_view text) {
   return !text.empty() && (kind_at(text, previous_character(text, text.size())) & kWord);
 }
 
-bool starts_with_word(std::string_view text) { return !text.empty() && (kind_at(text, 0) & kWord); }
+bool starts_with_word(std::string_view text) {
+  return !text.empty() && (kind_at(text, 0) & kWord);
+}
 
 // Begin of the whitespace that ends at `end`, not before `limit`.
 size_t space_before(std::string_view text, size_t end, size_t limit) {
@@ -47,7 +49,8 @@ void AddedTokenMatcher::add(std::string_view pattern, const AddedToken& token) {
   for (char c : pattern) {
     const auto byte = static_cast<unsigned char>(c);
     auto& children = nodes_[node].children;
-    auto found = std::find_if(children.begin(), children.end(), [&](auto& child) { return child.first == byte; });
+    auto found = std::find_if(children.begin(), children.end(),
+                              [&](auto& child) { return child.first == byte; });
     if (found != children.end()) {
       node = found->second;
       continue;
@@ -77,7 +80,8 @@ std::pair<int32_t, size_t> AddedTokenMatcher::longest(std::string_view text, siz
   for (size_t i = at; i < text.size(); ++i) {
     const auto& children = nodes_[node].children;
     const auto byte = static_cast<unsigned char>(text[i]);
-    auto found = std::find_if(children.begin(), children.end(), [&](auto& child) { return child.first == byte; });
+    auto found = std::find_if(children.begin(), children.end(),
+                              [&](auto& child) { return child.first == byte; });
     if (found == children.end()) break;
     node = found->second;
     if (nodes_[node].token >= 0) best = {nodes_[node].token, i + 1 - at};
@@ -98,7 +102,9 @@ void AddedTokenMatcher::split(std::string_view text, std::vector<Part>& parts) c
     const size_t token_begin = at;
     size_t begin = at, end = at + length;
     at = end;
-    if (token.single_word && (ends_in_word(text.substr(0, begin)) || starts_with_word(text.substr(end)))) continue;
+    if (token.single_word &&
+        (ends_in_word(text.substr(0, begin)) || starts_with_word(text.substr(end))))
+      continue;
     if (token.lstrip) begin = std::max(space_before(text, begin, 0), done);
     if (token.rstrip) end = space_after(text, end);
     if (done < begin) parts.push_back({done, begin, done, -1});

@@ -1,4 +1,5 @@
-// Added tokens in text: leftmost, and of those the longest, with the flags single_word, lstrip and rstrip.
+// Added tokens in text: leftmost, and of those the longest, with the flags single_word, lstrip and
+// rstrip.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -23,7 +24,8 @@ class AddedTokenMatcher {
   // `pattern` is what stands in the text: the token's text, normalised where the token asks for it.
   void add(std::string_view pattern, const AddedToken& token);
 
-  // Cuts `text` (well-formed UTF-8) into tokens and the text between them, in order; replaces `parts`.
+  // Cuts `text` (well-formed UTF-8) into tokens and the text between them, in order; replaces
+  // `parts`.
   void split(std::string_view text, std::vector<Part>& parts) const;
 
  private:

@@ -15,7 +15,8 @@ struct Alphabet {
     byte_of.fill(-1);
     uint32_t next = 0x100;
     for (uint32_t byte = 0; byte < 256; ++byte) {
-      const bool printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+      const bool printable =
+          (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
       const uint32_t point = printable ? byte : next++;
       append_utf8(text[byte], point);
       byte_of[point] = static_cast<int16_t>(byte);

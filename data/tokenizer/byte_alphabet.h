@@ -1,5 +1,6 @@
-// The byte alphabet of byte-level BPE: each byte is written as one printable character, so that a vocabulary is plain text
-// (bytes 33–126, 161–172, 174–255 as themselves; the other 68 in order from U+0100 on; a space is 'Ġ').
+// The byte alphabet of byte-level BPE: each byte is written as one printable character, so that a
+// vocabulary is plain text (bytes 33–126, 161–172, 174–255 as themselves; the other 68 in order
+// from U+0100 on; a space is 'Ġ').
 #pragma once
 #include <optional>
 #include <string>

@@ -44,7 +44,8 @@ class PieceCache {
     return cache;
   }
 
-  // The entry that `piece` maps to, and whether it holds the piece. Precondition: size <= kMaxBytes.
+  // The entry that `piece` maps to, and whether it holds the piece. Precondition: size <=
+  // kMaxBytes.
   std::pair<Entry*, bool> find(std::string_view piece) {
     std::array<uint64_t, 3> text{};
     std::memcpy(text.data(), piece.data(), piece.size());
@@ -66,7 +67,8 @@ class PieceCache {
 
 }  // namespace
 
-BytePairEncoder::BytePairEncoder(const Vocabulary& vocabulary, std::span<const Merge> merges, Options options)
+BytePairEncoder::BytePairEncoder(const Vocabulary& vocabulary, std::span<const Merge> merges,
+                                 Options options)
     : vocabulary_(vocabulary), options_(options), rules_(std::bit_ceil(merges.size() * 2 + 16)) {
   static std::atomic<uint64_t> serials{0};
   serial_ = ++serials;
@@ -170,7 +172,8 @@ void BytePairEncoder::merge_long(std::vector<EncodedPiece>& tokens, size_t first
   EncodedPiece* symbols = tokens.data() + first;
   const auto count = static_cast<uint32_t>(tokens.size() - first);
   std::vector<Link> links(count);
-  // Rank above, place below: the smallest key is the lowest rank, leftmost. Outdated keys are skipped when they come up.
+  // Rank above, place below: the smallest key is the lowest rank, leftmost. Outdated keys are
+  // skipped when they come up.
   std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<>> queue;
   auto look_up = [&](uint32_t at) {
     Link& link = links[at];

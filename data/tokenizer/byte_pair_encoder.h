@@ -1,6 +1,7 @@
-// Byte-pair encoding of one piece of text: the pair with the lowest rank merges first, the leftmost on a tie
-// (https://github.com/huggingface/tokenizers, models/bpe). Short pieces by a scan over the ranks, long ones by a heap over
-// a linked list, so that a long run of one letter costs n log n. Frequent pieces are answered from a cache per thread.
+// Byte-pair encoding of one piece of text: the pair with the lowest rank merges first, the leftmost
+// on a tie (https://github.com/huggingface/tokenizers, models/bpe). Short pieces by a scan over the
+// ranks, long ones by a heap over a linked list, so that a long run of one letter costs n log n.
+// Frequent pieces are answered from a cache per thread.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -23,9 +24,10 @@ struct EncodedPiece {
 class BytePairEncoder {
  public:
   struct Options {
-    bool ignore_merges = false;  // a piece that is in the vocabulary is one token, whatever the merges say
-    int32_t unknown = -1;        // for bytes without a token; -1: they are left out
-    bool fuse_unknown = false;   // neighbouring unknown bytes are one token
+    bool ignore_merges =
+        false;  // a piece that is in the vocabulary is one token, whatever the merges say
+    int32_t unknown = -1;       // for bytes without a token; -1: they are left out
+    bool fuse_unknown = false;  // neighbouring unknown bytes are one token
   };
 
   // `vocabulary` must outlive this. `merges` in priority order; of equal pairs the last one counts.

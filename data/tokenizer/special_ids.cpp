@@ -8,7 +8,8 @@ namespace slmtune::data {
 namespace {
 
 // Texts that end a turn in every family that has them.
-constexpr std::string_view kEndOfTurn[] = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>"};
+constexpr std::string_view kEndOfTurn[] = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>",
+                                           "<|endoftext|>"};
 
 Json read_optional(const std::filesystem::path& path) {
   Json json = std::filesystem::exists(path) ? read_json(path) : Json::object();
@@ -20,7 +21,8 @@ std::string token_text(const Json& config, const std::string& key) {
   auto found = config.find(key);
   if (found == config.end()) return {};
   if (found->is_string()) return found->get<std::string>();
-  if (!found->is_object() || !found->contains("content") || !(*found)["content"].is_string()) return {};
+  if (!found->is_object() || !found->contains("content") || !(*found)["content"].is_string())
+    return {};
   return (*found)["content"].get<std::string>();
 }
 

@@ -1,4 +1,5 @@
-// Special ids of a model folder, from tokenizer_config.json, generation_config.json and config.json.
+// Special ids of a model folder, from tokenizer_config.json, generation_config.json and
+// config.json.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -13,7 +14,8 @@ struct SpecialIds {
   std::optional<int32_t> bos, eos, pad;
   std::vector<int32_t> stop;  // ascending, no duplicates
 
-  // `id_of` finds the id of a token's text; `exists` tells whether the vocabulary has an id. Ids that it lacks are ignored.
+  // `id_of` finds the id of a token's text; `exists` tells whether the vocabulary has an id. Ids
+  // that it lacks are ignored.
   static SpecialIds read(const std::filesystem::path& folder,
                          const std::function<std::optional<int32_t>(std::string_view)>& id_of,
                          const std::function<bool(int64_t)>& exists);

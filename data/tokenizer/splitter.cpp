@@ -7,7 +7,8 @@ namespace {
 
 constexpr uint8_t kNotOther = kLetter | kNumber | kSpace;  // "other" is [^\s\p{L}\p{N}]
 
-// Length of 's 't 're 've 'm 'll 'd at `at` (which holds the apostrophe), or 0. Ignoring case, 's' also stands for U+017F.
+// Length of 's 't 're 've 'm 'll 'd at `at` (which holds the apostrophe), or 0. Ignoring case, 's'
+// also stands for U+017F.
 size_t contraction(std::string_view text, size_t at, bool ignore_case) {
   auto letter = [&](size_t i) {
     const char c = i < text.size() ? text[i] : '\0';
@@ -35,7 +36,8 @@ std::optional<SplitRule> split_rule_of(std::string_view regex) {
   return std::nullopt;
 }
 
-// The character at a place: its class and where the next one begins. Past the end: class kSpace, as no alternative goes on.
+// The character at a place: its class and where the next one begins. Past the end: class kSpace, as
+// no alternative goes on.
 struct Splitter::Here {
   uint8_t kind;
   size_t next;
@@ -112,7 +114,8 @@ size_t Splitter::gpt2(std::string_view text, size_t at) const {
   return spaces(text, at, false);
 }
 
-// A run of whitespace: up to its last newline (\s*[\r\n]+), else all but the last one when text follows (\s+(?!\S)).
+// A run of whitespace: up to its last newline (\s*[\r\n]+), else all but the last one when text
+// follows (\s+(?!\S)).
 size_t Splitter::spaces(std::string_view text, size_t at, bool by_newline) const {
   size_t end = at, last = at, after_newline = 0;
   while (end < text.size()) {

@@ -1,6 +1,8 @@
-// Cuts text into the pieces that BPE works on, by hand-written scanners for the known split regexes.
+// Cuts text into the pieces that BPE works on, by hand-written scanners for the known split
+// regexes.
 //
-//   for (size_t at = 0; at < text.size();) { size_t end = splitter.end_of_piece(text, at); …; at = end; }
+//   for (size_t at = 0; at < text.size();) { size_t end = splitter.end_of_piece(text, at); …; at =
+//   end; }
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +11,8 @@
 
 namespace slmtune::data {
 
-// kWhole: no split. kGpt2: ByteLevel's own regex. kCl100k: Llama 3, numbers in threes. kQwen2: the same, single digits.
+// kWhole: no split. kGpt2: ByteLevel's own regex. kCl100k: Llama 3, numbers in threes. kQwen2: the
+// same, single digits.
 enum class SplitRule { kWhole, kGpt2, kCl100k, kQwen2 };
 
 // The rule of a Split regex; nothing when the regex is unknown (then no ids could be trusted).
@@ -19,7 +22,8 @@ class Splitter {
  public:
   explicit Splitter(SplitRule rule);
 
-  // End of the piece that begins at `at`. Preconditions: `text` is well-formed UTF-8, at < text.size().
+  // End of the piece that begins at `at`. Preconditions: `text` is well-formed UTF-8, at <
+  // text.size().
   size_t end_of_piece(std::string_view text, size_t at) const;
 
  private:

@@ -14,7 +14,8 @@
 namespace slmtune::data {
 namespace {
 
-// Bytes that BPE sees for each piece. A piece outside the byte alphabet can never match; it stands for its own text.
+// Bytes that BPE sees for each piece. A piece outside the byte alphabet can never match; it stands
+// for its own text.
 Vocabulary bytes_of(const TokenizerFile& file) {
   Vocabulary vocabulary(file.pieces.size());
   for (int32_t id = 0; id < file.pieces.size(); ++id) {
@@ -48,10 +49,14 @@ struct Tokenizer::Data {
       else
         raw_tokens.add(token.text, token);
     }
-    has_normalised = std::any_of(file.added.begin(), file.added.end(), [](auto& token) { return token.normalized; });
+    has_normalised = std::any_of(file.added.begin(), file.added.end(),
+                                 [](auto& token) { return token.normalized; });
     specials = SpecialIds::read(
         folder, [this](std::string_view text) { return id_of(text); },
-        [this](int64_t id) { return id >= 0 && id < file.pieces.size() && file.pieces.contains(static_cast<int32_t>(id)); });
+        [this](int64_t id) {
+          return id >= 0 && id < file.pieces.size() &&
+                 file.pieces.contains(static_cast<int32_t>(id));
+        });
     if (!file.begin_token.empty() && !specials.bos) specials.bos = id_of(file.begin_token);
   }
 
@@ -66,10 +71,12 @@ struct Tokenizer::Data {
   }
 
   void encode(std::string_view text, std::span<const SpanStart> starts, SpanEncoding& result) const;
-  void encode_part(std::string_view text, std::span<const SpanStart> starts, SpanEncoding& result) const;
+  void encode_part(std::string_view text, std::span<const SpanStart> starts,
+                   SpanEncoding& result) const;
   void encode_plain(std::string_view text, size_t offset, std::span<const SpanStart>& starts,
                     SpanEncoding& result) const;
-  std::string normalise(std::string_view text, std::span<const SpanStart> from, std::vector<SpanStart>& to) const;
+  std::string normalise(std::string_view text, std::span<const SpanStart> from,
+                        std::vector<SpanStart>& to) const;
 
   std::filesystem::path folder;
   TokenizerFile file;
@@ -93,7 +100,8 @@ int32_t span_at(std::span<const SpanStart>& starts, size_t at) {
 }  // namespace
 
 // `starts` is empty when nobody asks for spans.
-void Tokenizer::Data::encode(std::string_view text, std::span<const SpanStart> starts, SpanEncoding& result) const {
+void Tokenizer::Data::encode(std::string_view text, std::span<const SpanStart> starts,
+                             SpanEncoding& result) const {
   std::vector<AddedTokenMatcher::Part> parts;
   raw_tokens.split(text, parts);
   std::vector<SpanStart> inside, normal;
@@ -149,8 +157,8 @@ void Tokenizer::Data::encode_part(std::string_view text, std::span<const SpanSta
 }
 
 // `offset`: where `text` begins within the text that `starts` counts in.
-void Tokenizer::Data::encode_plain(std::string_view text, size_t offset, std::span<const SpanStart>& starts,
-                                   SpanEncoding& result) const {
+void Tokenizer::Data::encode_plain(std::string_view text, size_t offset,
+                                   std::span<const SpanStart>& starts, SpanEncoding& result) const {
   std::vector<EncodedPiece> tokens;
   for (size_t at = 0; at < text.size();) {
     const size_t end = splitter.end_of_piece(text, at);
@@ -208,28 +216,49 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) c
 
 std::string Tokenizer::token_bytes(int32_t id) const {
   if (const AddedToken* token = data_->added(id)) return token->text;
-  return std::string(data_->bytes.contains(id) ? data_->bytes.bytes(id) : data_->file.pieces.bytes(id));
+  return std::string(data_->bytes.contains(id) ? data_->bytes.bytes(id)
+                                               : data_->file.pieces.bytes(id));
 }
 
-int32_t Tokenizer::size() const { return data_->file.pieces.size(); }
+int32_t Tokenizer::size() const {
+  return data_->file.pieces.size();
+}
 
-std::optional<int32_t> Tokenizer::id_of(std::string_view piece) const { return data_->id_of(piece); }
+std::optional<int32_t> Tokenizer::id_of(std::string_view piece) const {
+  return data_->id_of(piece);
+}
 
 bool Tokenizer::is_special(int32_t id) const {
   const AddedToken* token = data_->added(id);
   return token && token->special;
 }
 
-std::optional<int32_t> Tokenizer::bos() const { return data_->specials.bos; }
-std::optional<int32_t> Tokenizer::eos() const { return data_->specials.eos; }
-std::optional<int32_t> Tokenizer::pad() const { return data_->specials.pad; }
-bool Tokenizer::adds_bos() const { return !data_->file.begin_token.empty(); }
-const std::vector<int32_t>& Tokenizer::stop_ids() const { return data_->specials.stop; }
+std::optional<int32_t> Tokenizer::bos() const {
+  return data_->specials.bos;
+}
+std::optional<int32_t> Tokenizer::eos() const {
+  return data_->specials.eos;
+}
+std::optional<int32_t> Tokenizer::pad() const {
+  return data_->specials.pad;
+}
+bool Tokenizer::adds_bos() const {
+  return !data_->file.begin_token.empty();
+}
+const std::vector<int32_t>& Tokenizer::stop_ids() const {
+  return data_->specials.stop;
+}
 
-std::string Tokenizer::pieces_name(int32_t id) const { return std::string(data_->file.pieces.bytes(id)); }
+std::string Tokenizer::pieces_name(int32_t id) const {
+  return std::string(data_->file.pieces.bytes(id));
+}
 
-const std::vector<AddedToken>& Tokenizer::added_tokens() const { return data_->file.added; }
-const std::vector<std::string>& Tokenizer::merges() const { return data_->file.merge_texts; }
+const std::vector<AddedToken>& Tokenizer::added_tokens() const {
+  return data_->file.added;
+}
+const std::vector<std::string>& Tokenizer::merges() const {
+  return data_->file.merge_texts;
+}
 
 std::string Tokenizer::ggml_pre() const {
   switch (data_->file.split) {
@@ -245,6 +274,8 @@ std::string Tokenizer::ggml_pre() const {
   return "gpt-2";
 }
 
-const std::filesystem::path& Tokenizer::folder() const { return data_->folder; }
+const std::filesystem::path& Tokenizer::folder() const {
+  return data_->folder;
+}
 
 }  // namespace slmtune::data

@@ -17,6 +17,7 @@ using simdjson::dom::element;
 using simdjson::dom::object;
 
 constexpr int64_t kMaxIds = 1 << 24;
+constexpr int64_t kSparse = 1 << 16;  // ids without a piece that are fine in any vocabulary
 
 class Reader {
  public:
@@ -74,19 +75,23 @@ class Reader {
 element Reader::parse() {
   if (!std::filesystem::is_regular_file(where_)) {
     const bool sentencepiece = std::filesystem::exists(folder_ / "tokenizer.model");
-    throw UserError("N001", folder_.string(), "the model folder has no 'tokenizer.json'",
-                    sentencepiece ? "it has 'tokenizer.model'; save it once with transformers to get tokenizer.json"
-                                  : "copy tokenizer.json of the model into the folder");
+    throw UserError(
+        "N001", folder_.string(), "the model folder has no 'tokenizer.json'",
+        sentencepiece
+            ? "it has 'tokenizer.model'; save it once with transformers to get tokenizer.json"
+            : "copy tokenizer.json of the model into the folder");
   }
   if (simdjson::padded_string::load(where_).get(bytes_)) malformed("the file cannot be read");
   element root;
-  if (auto error = parser_.parse(bytes_).get(root)) malformed(std::string("not valid JSON: ") + error_message(error));
+  if (auto error = parser_.parse(bytes_).get(root))
+    malformed(std::string("not valid JSON: ") + error_message(error));
   return root;
 }
 
 object Reader::member(const object& parent, const char* key) const {
   object result;
-  if (parent[key].get_object().get(result)) malformed(std::string("'") + key + "' is missing or not an object");
+  if (parent[key].get_object().get(result))
+    malformed(std::string("'") + key + "' is missing or not an object");
   return result;
 }
 
@@ -95,7 +100,8 @@ bool Reader::is_null(const object& parent, const char* key) const {
   return parent[key].get(value) || value.is_null();
 }
 
-std::string_view Reader::text(const object& parent, const char* key, std::string_view fallback) const {
+std::string_view Reader::text(const object& parent, const char* key,
+                              std::string_view fallback) const {
   if (is_null(parent, key)) return fallback;
   std::string_view result;
   if (parent[key].get_string().get(result)) malformed(std::string("'") + key + "' is not a text");
@@ -105,7 +111,8 @@ std::string_view Reader::text(const object& parent, const char* key, std::string
 bool Reader::flag(const object& parent, const char* key, bool fallback) const {
   if (is_null(parent, key)) return fallback;
   bool result = false;
-  if (parent[key].get_bool().get(result)) malformed(std::string("'") + key + "' is neither true nor false");
+  if (parent[key].get_bool().get(result))
+    malformed(std::string("'") + key + "' is neither true nor false");
   return result;
 }
 
@@ -149,12 +156,14 @@ void Reader::read_added(const object& root) {
   for (element entry : tokens) {
     object token;
     int64_t id = 0;
-    if (entry.get_object().get(token) || token["id"].get_int64().get(id)) malformed("an added token has no id");
+    if (entry.get_object().get(token) || token["id"].get_int64().get(id))
+      malformed("an added token has no id");
     if (id < 0 || id >= kMaxIds) inconsistent("an added token has id " + std::to_string(id));
     const bool special = flag(token, "special", false);
-    file_.added.push_back({static_cast<int32_t>(id), std::string(text(token, "content", "")), special,
-                           flag(token, "normalized", !special), flag(token, "single_word", false),
-                           flag(token, "lstrip", false), flag(token, "rstrip", false)});
+    file_.added.push_back({static_cast<int32_t>(id), std::string(text(token, "content", "")),
+                           special, flag(token, "normalized", !special),
+                           flag(token, "single_word", false), flag(token, "lstrip", false),
+                           flag(token, "rstrip", false)});
   }
 }
 
@@ -175,8 +184,9 @@ void Reader::read_added_of_config() {
                             "fetch the file again from the model's source");
     if (known.contains(id)) continue;
     auto flag_of = [&](const char* name) { return value.contains(name) && value[name] == true; };
-    file_.added.push_back({id, json_text(value, "content", path.string()), flag_of("special"), flag_of("normalized"),
-                           flag_of("single_word"), flag_of("lstrip"), flag_of("rstrip")});
+    file_.added.push_back({id, json_text(value, "content", path.string()), flag_of("special"),
+                           flag_of("normalized"), flag_of("single_word"), flag_of("lstrip"),
+                           flag_of("rstrip")});
   }
 }
 
@@ -185,11 +195,15 @@ void Reader::place_added() {
   int64_t highest = 0;
   for (const Piece& piece : vocabulary_) highest = std::max(highest, piece.id);
   for (const AddedToken& token : file_.added) highest = std::max<int64_t>(highest, token.id);
+  // Tables by id must not be far larger than the file.
+  if (highest > kSparse + 16 * static_cast<int64_t>(vocabulary_.size() + file_.added.size()))
+    inconsistent("id " + std::to_string(highest) + " is far above the number of pieces");
   file_.pieces = Vocabulary(static_cast<int32_t>(highest + 1));
   file_.is_in_model.assign(static_cast<size_t>(highest + 1), false);
   for (const Piece& piece : vocabulary_) {
     if (!file_.pieces.add(piece.text, static_cast<int32_t>(piece.id)))
-      inconsistent("id " + std::to_string(piece.id) + " or its piece stands twice in the vocabulary");
+      inconsistent("id " + std::to_string(piece.id) +
+                   " or its piece stands twice in the vocabulary");
     file_.is_in_model[static_cast<size_t>(piece.id)] = true;
   }
   std::erase_if(file_.added, [](const AddedToken& token) { return token.text.empty(); });
@@ -198,18 +212,21 @@ void Reader::place_added() {
   for (size_t i = 0; i < file_.added.size(); ++i) {
     const AddedToken& token = file_.added[i];
     const bool twice = i > 0 && file_.added[i - 1].id == token.id;
-    if (twice || (file_.pieces.find(token.text) != token.id && !file_.pieces.add(token.text, token.id)))
+    if (twice ||
+        (file_.pieces.find(token.text) != token.id && !file_.pieces.add(token.text, token.id)))
       inconsistent("added token " + std::to_string(token.id) + " clashes with another id or piece");
   }
 }
 
 void Reader::read_options(const object& model) {
-  if (!text(model, "continuing_subword_prefix", "").empty() || !text(model, "end_of_word_suffix", "").empty())
+  if (!text(model, "continuing_subword_prefix", "").empty() ||
+      !text(model, "end_of_word_suffix", "").empty())
     unsupported("the model has a subword prefix or suffix");
   if (flag(model, "byte_fallback", false)) unsupported("the model has 'byte_fallback'");
   if (!is_null(model, "dropout")) {
     double dropout = 0;
-    if (model["dropout"].get_double().get(dropout) || dropout != 0) unsupported("the model has 'dropout'");
+    if (model["dropout"].get_double().get(dropout) || dropout != 0)
+      unsupported("the model has 'dropout'");
   }
   file_.options.ignore_merges = flag(model, "ignore_merges", false);
   file_.options.fuse_unknown = flag(model, "fuse_unk", false);
@@ -229,8 +246,8 @@ void Reader::read_merges(const object& model) {
       const size_t space = line.find(' ');
       if (space == std::string_view::npos) malformed("a merge is not two pieces");
       add_merge(line.substr(0, space), line.substr(space + 1));
-    } else if (!entry.get_array().get(pair) && pair.size() == 2 && !pair.at(0).get_string().get(left) &&
-               !pair.at(1).get_string().get(right)) {
+    } else if (!entry.get_array().get(pair) && pair.size() == 2 &&
+               !pair.at(0).get_string().get(left) && !pair.at(1).get_string().get(right)) {
       add_merge(left, right);
     } else {
       malformed("a merge is not two pieces");
@@ -242,9 +259,11 @@ void Reader::add_merge(std::string_view left, std::string_view right) {
   const std::string joined = std::string(left) + std::string(right);
   const Merge merge{file_.pieces.find(left), file_.pieces.find(right), file_.pieces.find(joined)};
   if (left.empty() || right.empty() || merge.left < 0 || merge.right < 0 || merge.result < 0)
-    inconsistent("merge " + std::to_string(file_.merges.size()) + " names a piece that the vocabulary does not have");
+    inconsistent("merge " + std::to_string(file_.merges.size()) +
+                 " names a piece that the vocabulary does not have");
   file_.merges.push_back(merge);
-  // GGUF and merges.txt part the pieces by a space, so one inside a piece takes its character of the byte alphabet.
+  // GGUF and merges.txt part the pieces by a space, so one inside a piece takes its character of
+  // the byte alphabet.
   auto append = [](std::string& text, std::string_view piece) {
     for (char c : piece) c == ' ' ? text += "\xC4\xA0" : text += c;
   };
@@ -315,9 +334,11 @@ void Reader::read_post_processor(const object& step) {
       read_post_processor(inner);
     }
   } else if (type == "TemplateProcessing") {
-    if (step["single"].get_array().get(steps)) malformed("'single' of the post-processor is not a list");
+    if (step["single"].get_array().get(steps))
+      malformed("'single' of the post-processor is not a list");
     std::string_view id;
-    if (steps.size() > 0 && !steps.at(0)["SpecialToken"]["id"].get_string().get(id)) file_.begin_token = id;
+    if (steps.size() > 0 && !steps.at(0)["SpecialToken"]["id"].get_string().get(id))
+      file_.begin_token = id;
   } else if (type != "ByteLevel") {
     unsupported("the post-processor is '" + std::string(type) + "'");
   }
@@ -331,6 +352,8 @@ void Reader::check_decoder(const object& root) const {
 
 }  // namespace
 
-TokenizerFile TokenizerFile::read(const std::filesystem::path& folder) { return Reader(folder).read(); }
+TokenizerFile TokenizerFile::read(const std::filesystem::path& folder) {
+  return Reader(folder).read();
+}
 
 }  // namespace slmtune::data

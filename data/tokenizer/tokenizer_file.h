@@ -12,7 +12,7 @@
 namespace slmtune::data {
 
 struct TokenizerFile {
-  Vocabulary pieces{0};  // as stored (byte alphabet), and the added tokens' texts
+  Vocabulary pieces{0};           // as stored (byte alphabet), and the added tokens' texts
   std::vector<bool> is_in_model;  // by id: a piece that BPE may produce
   std::vector<AddedToken> added;  // ordered by id
   std::vector<std::string> merge_texts;
@@ -22,7 +22,8 @@ struct TokenizerFile {
   bool nfc = false;
   std::string begin_token;  // that the post-processor puts in front; "" if none
 
-  // Errors: N001, F030, F031, F032 (see Tokenizer::load). Tokens that only tokenizer_config.json lists are added.
+  // Errors: N001, F030, F031, F032 (see Tokenizer::load). Tokens that only tokenizer_config.json
+  // lists are added.
   static TokenizerFile read(const std::filesystem::path& folder);
 };
 

@@ -17,9 +17,9 @@ namespace {
 constexpr uint32_t kCodePoints = 0x110000;
 
 // White_Space, which is what \s of the split regexes matches.
-constexpr CodePointRange kSpaces[] = {{0x9, 0xd},       {0x20, 0x20},     {0x85, 0x85},     {0xa0, 0xa0},
-                                      {0x1680, 0x1680}, {0x2000, 0x200a}, {0x2028, 0x2029}, {0x202f, 0x202f},
-                                      {0x205f, 0x205f}, {0x3000, 0x3000}};
+constexpr CodePointRange kSpaces[] = {
+    {0x9, 0xd},       {0x20, 0x20},     {0x85, 0x85},     {0xa0, 0xa0},     {0x1680, 0x1680},
+    {0x2000, 0x200a}, {0x2028, 0x2029}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000}};
 
 std::vector<uint8_t> make_classes() {
   std::vector<uint8_t> classes(kCodePoints, 0);
@@ -47,8 +47,8 @@ bool is_ascii(std::string_view text) {
   return true;
 }
 
-// The `tokenizers` package normalises by Unicode 9: characters of later versions are left alone and separate their
-// neighbours, which is what a filter by age does.
+// The `tokenizers` package normalises by Unicode 9: characters of later versions are left alone and
+// separate their neighbours, which is what a filter by age does.
 struct Normalizer {
   Normalizer() {
     nfc = icu::Normalizer2::getNFCInstance(status);
@@ -112,7 +112,10 @@ size_t incomplete_tail(std::string_view text) {
     const size_t at = text.size() - k;
     const unsigned char lead = byte(at);
     if ((lead & 0xC0) == 0x80) continue;
-    const size_t needed = lead >= 0xC2 && lead < 0xE0 ? 2 : lead < 0xC2 || lead > 0xF4 ? 0 : lead < 0xF0 ? 3 : 4;
+    const size_t needed = lead >= 0xC2 && lead < 0xE0  ? 2
+                          : lead < 0xC2 || lead > 0xF4 ? 0
+                          : lead < 0xF0                ? 3
+                                                       : 4;
     if (needed <= k) return 0;
     if (k == 1) return 1;
     const unsigned char second = byte(at + 1);

@@ -1,5 +1,6 @@
-// What the tokenizer needs of Unicode: classes of code points, NFC and repair of broken UTF-8. Versions are those of the
-// `tokenizers` package (letters and numbers of Unicode 16, NFC of Unicode 9), whatever ICU the machine has.
+// What the tokenizer needs of Unicode: classes of code points, NFC and repair of broken UTF-8.
+// Versions are those of the `tokenizers` package (letters and numbers of Unicode 16, NFC of Unicode
+// 9), whatever ICU the machine has.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -365,8 +365,14 @@ constexpr CodePointRange kWords[] = {
 
 }  // namespace
 
-std::span<const CodePointRange> letter_ranges() { return kLetters; }
-std::span<const CodePointRange> number_ranges() { return kNumbers; }
-std::span<const CodePointRange> word_ranges() { return kWords; }
+std::span<const CodePointRange> letter_ranges() {
+  return kLetters;
+}
+std::span<const CodePointRange> number_ranges() {
+  return kNumbers;
+}
+std::span<const CodePointRange> word_ranges() {
+  return kWords;
+}
 
 }  // namespace slmtune::data

@@ -6,7 +6,8 @@
 namespace slmtune::data {
 
 Vocabulary::Vocabulary(int32_t ids)
-    : places_(static_cast<size_t>(ids)), slots_(std::bit_ceil(static_cast<size_t>(ids) * 2 + 16), -1) {}
+    : places_(static_cast<size_t>(ids)),
+      slots_(std::bit_ceil(static_cast<size_t>(ids) * 2 + 16), -1) {}
 
 size_t Vocabulary::slot_of(std::string_view piece) const {
   const size_t mask = slots_.size() - 1;
@@ -25,7 +26,9 @@ bool Vocabulary::add(std::string_view piece, int32_t id) {
   return true;
 }
 
-int32_t Vocabulary::find(std::string_view piece) const { return slots_[slot_of(piece)]; }
+int32_t Vocabulary::find(std::string_view piece) const {
+  return slots_[slot_of(piece)];
+}
 
 bool Vocabulary::contains(int32_t id) const {
   return id >= 0 && id < size() && places_[static_cast<size_t>(id)].used;

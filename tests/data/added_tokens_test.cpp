@@ -10,7 +10,9 @@ namespace {
 
 using ::testing::ElementsAre;
 
-AddedToken token(int32_t id, const char* text) { return {id, text, true, false, false, false, false}; }
+AddedToken token(int32_t id, const char* text) {
+  return {id, text, true, false, false, false, false};
+}
 
 // "text" for plain parts, "[text]" for tokens.
 std::vector<std::string> split(const std::vector<AddedToken>& tokens, std::string_view text) {
@@ -36,7 +38,8 @@ TEST(AddedTokens, TheLeftmostLongestMatches) {
 TEST(AddedTokens, StripSwallowsWhitespace) {
   AddedToken both = token(1, "<s>");
   both.lstrip = both.rstrip = true;
-  EXPECT_THAT(split({both}, "a \n<s>\u3000 b <s>"), ElementsAre("a", "[ \n<s>\u3000 ]", "b", "[ <s>]"));
+  EXPECT_THAT(split({both}, "a \n<s>\u3000 b <s>"),
+              ElementsAre("a", "[ \n<s>\u3000 ]", "b", "[ <s>]"));
   EXPECT_THAT(split({both}, "<s> <s>"), ElementsAre("[<s> ]", "[<s>]"));
 }
 

@@ -24,8 +24,8 @@ struct Fixture {
     for (uint64_t i : permutation(pieces.size(), 3)) {
       if (pieces[i].size() < 2) continue;
       const size_t cut = 1 + random.below(pieces[i].size() - 1);
-      merges.push_back({vocabulary.find(pieces[i].substr(0, cut)), vocabulary.find(pieces[i].substr(cut)),
-                        static_cast<int32_t>(i)});
+      merges.push_back({vocabulary.find(pieces[i].substr(0, cut)),
+                        vocabulary.find(pieces[i].substr(cut)), static_cast<int32_t>(i)});
     }
   }
   Vocabulary vocabulary;
@@ -35,7 +35,8 @@ struct Fixture {
 // The definition, word for word: merge the pair of lowest rank, leftmost first, until none is left.
 std::vector<int32_t> by_definition(const Fixture& fixture, const std::string& text) {
   std::map<std::pair<int32_t, int32_t>, size_t> ranks;
-  for (size_t i = 0; i < fixture.merges.size(); ++i) ranks[{fixture.merges[i].left, fixture.merges[i].right}] = i;
+  for (size_t i = 0; i < fixture.merges.size(); ++i)
+    ranks[{fixture.merges[i].left, fixture.merges[i].right}] = i;
   std::vector<int32_t> ids;
   for (char c : text) ids.push_back(fixture.vocabulary.find(std::string(1, c)));
   for (;;) {

@@ -27,7 +27,8 @@ Parsed parse(const std::string& line) {
 std::string told(const Example& example) {
   std::string text;
   for (const Message& message : example.messages)
-    text += (text.empty() ? "" : "|") + message.role + ":" + message.text + (message.train ? "*" : "");
+    text +=
+        (text.empty() ? "" : "|") + message.role + ":" + message.text + (message.train ? "*" : "");
   return text;
 }
 
@@ -39,8 +40,8 @@ struct Good {
 
 TEST(Formats, ReadEveryShapeOfConversation) {
   const Good rows[] = {
-      {R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]})", "messages",
-       "user:a|assistant:b*"},
+      {R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]})",
+       "messages", "user:a|assistant:b*"},
       {R"({"messages":[{"role":"developer","content":"s"},{"role":"tool","content":"t"},
            {"role":"assistant","content":[{"type":"text","text":"b"},{"type":"text","text":"c"}]}]})",
        "messages", "system:s|tool:t|assistant:bc*"},
@@ -49,14 +50,15 @@ TEST(Formats, ReadEveryShapeOfConversation) {
        "messages", "assistant:a|assistant:b|assistant:c*|assistant:d*"},
       {R"({"messages":[{"role":"user","content":"a","train":false},{"role":"assistant","content":"b","tool_calls":[]}]})",
        "messages", "user:a|assistant:b*"},
-      {R"({"system":"s","conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"b"}]})", "sharegpt",
-       "system:s|user:a|assistant:b*"},
+      {R"({"system":"s","conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"b"}]})",
+       "sharegpt", "system:s|user:a|assistant:b*"},
       {R"({"conversations":[{"role":"user","content":"a"},{"from":"observation","value":"o"},
            {"from":"assistant","value":"b","weight":0}]})",
        "sharegpt", "user:a|tool:o|assistant:b"},
+      {R"({"question":"q","answer":"a"})", "qa", "user:q|assistant:a*"},
       {R"({"instruction":"i","input":"x","output":"o"})", "alpaca", "user:i\nx|assistant:o*"},
-      {R"({"instruction":"i","input":null,"output":"o","system":"s","history":[["p","q"]]})", "alpaca",
-       "system:s|user:p|assistant:q*|user:i|assistant:o*"},
+      {R"({"instruction":"i","input":null,"output":"o","system":"s","history":[["p","q"]]})",
+       "alpaca", "system:s|user:p|assistant:q*|user:i|assistant:o*"},
   };
   for (const Good& row : rows) {
     const Parsed parsed = parse(row.line);
@@ -82,7 +84,8 @@ TEST(Formats, ReadTextAndCompletions) {
 TEST(Formats, ReadTokens) {
   const Parsed all = parse(R"({"input_ids":[5,6,7]})");
   EXPECT_EQ(all.example.labels, (std::vector<int32_t>{5, 6, 7}));
-  const Parsed some = parse(R"({"input_ids":[5,6,7],"labels":[-100,6,7],"attention_mask":[1,1,1]})");
+  const Parsed some =
+      parse(R"({"input_ids":[5,6,7],"labels":[-100,6,7],"attention_mask":[1,1,1]})");
   EXPECT_EQ(some.reason, "");
   EXPECT_EQ(some.example.labels, (std::vector<int32_t>{-100, 6, 7}));
 }
@@ -96,17 +99,21 @@ TEST(Formats, GiveAReasonForEveryBadField) {
       {R"({"messages":[{"role":"SECRET","content":"a"}]})",
        "message 1: unknown role; expected system, user, assistant or tool"},
       {R"({"messages":[{"role":"user"}]})", "message 1: 'content' is missing"},
-      {R"({"messages":[{"role":"user","content":null}]})", "message 1: 'content' is null; a text is expected"},
+      {R"({"messages":[{"role":"user","content":null}]})",
+       "message 1: 'content' is null; a text is expected"},
       {R"({"messages":[{"role":"user","content":7}]})", "message 1: 'content' is not a text"},
       {R"({"messages":[{"role":"user","content":[{"type":"image_url"}]}]})",
        "message 1: 'content' has a part that is not of type 'text'; only text can be trained"},
-      {R"({"messages":[{"role":"user","content":["SECRET"]}]})", "message 1: 'content' has a part that is not an object"},
-      {R"({"messages":[{"role":"user","content":[{"type":"text"}]}]})", "message 1: 'content' has a part without 'text'"},
+      {R"({"messages":[{"role":"user","content":["SECRET"]}]})",
+       "message 1: 'content' has a part that is not an object"},
+      {R"({"messages":[{"role":"user","content":[{"type":"text"}]}]})",
+       "message 1: 'content' has a part without 'text'"},
       {R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":""}]})",
        "message 2: the assistant's text is empty"},
       {R"({"messages":[{"role":"user","content":"a","train":true}]})",
        "message 1: only the assistant's messages can be trained"},
-      {R"({"messages":[{"role":"assistant","content":"a","weight":0.5}]})", "message 1: 'weight' is neither 0 nor 1"},
+      {R"({"messages":[{"role":"assistant","content":"a","weight":0.5}]})",
+       "message 1: 'weight' is neither 0 nor 1"},
       {R"({"messages":[{"role":"assistant","content":"a","train":"no"}]})",
        "message 1: 'train' is neither true nor false"},
       {R"({"messages":[{"role":"assistant","content":"a","tool_calls":[{}]}]})",
@@ -120,7 +127,9 @@ TEST(Formats, GiveAReasonForEveryBadField) {
       {R"({"system":3,"conversations":[]})", "'system' is not a text"},
       {R"({"instruction":"i","output":""})", "'output' is empty"},
       {R"({"instruction":"i","output":4})", "'output' is not a text"},
-      {R"({"instruction":"i","output":"o","history":[["a"]]})", "'history' has an entry that is not a pair of texts"},
+      {R"({"instruction":"i","output":"o","history":[["a"]]})",
+       "'history' has an entry that is not a pair of texts"},
+      {R"({"question":"q","answer":""})", "'answer' is empty"},
       {R"({"prompt":"p","completion":""})", "'completion' is empty"},
       {R"({"prompt":[],"completion":"x"})", "'prompt' is not a text"},
       {R"({"text":""})", "'text' is empty"},
@@ -131,8 +140,10 @@ TEST(Formats, GiveAReasonForEveryBadField) {
       {R"({"input_ids":[99999999]})", "'input_ids' has an id out of range"},
       {R"({"input_ids":[1,2],"labels":[1]})", "'labels' and 'input_ids' differ in length"},
       {R"({"input_ids":[1,2],"labels":[2,-100]})",
-       "'labels' has an entry that is neither -100 nor the id at the same place (they must not be shifted)"},
-      {R"({"input_ids":[1,2],"attention_mask":[1]})", "'attention_mask' and 'input_ids' differ in length"},
+       "'labels' has an entry that is neither -100 nor the id at the same place (they must not be "
+       "shifted)"},
+      {R"({"input_ids":[1,2],"attention_mask":[1]})",
+       "'attention_mask' and 'input_ids' differ in length"},
       {R"({"input_ids":[1,2],"attention_mask":[1,0]})",
        "'attention_mask' is not all ones; leave padding out of the row"},
   };

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/seed.h"
 #include "core/sha256.h"
 #include "tests/data/small_tokenizer.h"
 
@@ -36,7 +37,8 @@ std::vector<std::string> mistakes(const std::string& content, const std::string&
 
 TEST(ReadExamples, ToleratesByteOrderMarkCarriageReturnsAndBlankLines) {
   TempFolder folder;
-  const auto file = folder.write("a.jsonl", "\xEF\xBB\xBF{\"text\":\"a\"}\r\n\r\n  \n{\"text\":\"b\"}");
+  const auto file =
+      folder.write("a.jsonl", "\xEF\xBB\xBF{\"text\":\"a\"}\r\n\r\n  \n{\"text\":\"b\"}");
   std::vector<std::string> places;
   const auto examples = read_examples(file, "auto", &places);
   ASSERT_EQ(examples.size(), 2u);
@@ -55,8 +57,8 @@ TEST(ReadExamples, ReportsEveryBadLineWithItsReason) {
                        "{\"text\": NaN}\n"
                        "{\"text\": \"\\ud800\"}\n"
                        "{\"input_ids\":[1,2],\"labels\":[-100,-100]}\n"),
-              ElementsAre(":2 D002", ":3 D002", ":4 D003", ":5 D004", ":6 D005", ":7 D006", ":8 D002", ":9 D002",
-                          ":10 D005"));
+              ElementsAre(":2 D002", ":3 D002", ":4 D003", ":5 D004", ":6 D005", ":7 D006",
+                          ":8 D002", ":9 D002", ":10 D005"));
 }
 
 TEST(ReadExamples, ListsTwentyAndCountsTheRest) {
@@ -68,14 +70,35 @@ TEST(ReadExamples, ListsTwentyAndCountsTheRest) {
 }
 
 TEST(ReadExamples, BoundsDepthAndLineLength) {
-  EXPECT_THAT(mistakes("{\"text\":\"a\",\"x\":" + std::string(100, '[') + std::string(100, ']') + "}"),
+  EXPECT_THAT(
+      mistakes("{\"text\":\"a\",\"x\":" + std::string(100, '[') + std::string(100, ']') + "}"),
+      ElementsAre(":1 D002"));
+  EXPECT_THAT(mistakes("{\"text\":\"" + std::string(17 << 20, 'a') + "\"}"),
               ElementsAre(":1 D002"));
-  EXPECT_THAT(mistakes("{\"text\":\"" + std::string(17 << 20, 'a') + "\"}"), ElementsAre(":1 D002"));
 }
 
 TEST(ReadExamples, HoldsToTheDeclaredShape) {
   EXPECT_THAT(mistakes("{\"text\":\"a\"}\n", "messages"), ElementsAre(":1 D003"));
   EXPECT_THAT(mistakes("{\"text\":\"a\",\"messages\":[]}\n", "text"), ElementsAre());
+}
+
+TEST(ReadExamples, DamagedRowsNeverCrash) {
+  TempFolder folder;
+  const std::string whole =
+      R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":[{"type":"text","text":"b"}],"weight":1}]})";
+  SplitMix64 random(1);
+  for (int round = 0; round < 500; ++round) {
+    std::string damaged =
+        whole.substr(0, round % 3 == 0 ? random.below(whole.size()) : whole.size());
+    if (damaged.empty()) continue;
+    damaged[random.below(damaged.size())] = "0\"{}[],:-x\xFF\n\\"[random.below(13)];
+    const auto file = folder.write("a.jsonl", damaged);
+    try {
+      read_examples(file, "auto");
+    } catch (const UserError& error) {
+      EXPECT_EQ(error.code()[0], 'D');
+    }
+  }
 }
 
 TEST(ReadExamples, AnEmptyFileHasNoRows) {
@@ -131,7 +154,8 @@ TEST_F(LoadDataset, KeepsTheOrderOfManyRows) {
   for (int i = 0; i < 1000; ++i) content += "{\"text\":\"" + std::to_string(i) + "\"}\n";
   const Dataset data = dataset(content);
   ASSERT_EQ(data.rows.size(), 1000u);
-  for (int i = 0; i < 1000; ++i) EXPECT_EQ(tokenizer_.decode(data.rows[static_cast<size_t>(i)].ids), std::to_string(i));
+  for (int i = 0; i < 1000; ++i)
+    EXPECT_EQ(tokenizer_.decode(data.rows[static_cast<size_t>(i)].ids), std::to_string(i));
 }
 
 TEST_F(LoadDataset, LongRowsAreRefusedDroppedOrTruncated) {

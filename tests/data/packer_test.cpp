@@ -39,13 +39,18 @@ TEST(Packer, NeverSplitsAnExample) {
     ASSERT_EQ(batch.starts.front(), 0);
     ASSERT_EQ(batch.starts.back(), static_cast<int64_t>(batch.ids.size()));
     for (size_t s = 0; s + 1 < batch.starts.size(); ++s) {
-      const auto begin = static_cast<size_t>(batch.starts[s]), end = static_cast<size_t>(batch.starts[s + 1]);
+      const auto begin = static_cast<size_t>(batch.starts[s]),
+                 end = static_cast<size_t>(batch.starts[s + 1]);
       const auto row = static_cast<size_t>(batch.ids[begin] / 1000);
       seen.insert(static_cast<int32_t>(row));
-      EXPECT_EQ(std::vector(batch.ids.begin() + batch.starts[s], batch.ids.begin() + batch.starts[s + 1]), rows[row].ids);
+      EXPECT_EQ(
+          std::vector(batch.ids.begin() + batch.starts[s], batch.ids.begin() + batch.starts[s + 1]),
+          rows[row].ids);
       EXPECT_EQ(batch.labels[begin], kNotTrained);
-      for (size_t i = begin; i < end; ++i) EXPECT_EQ(batch.positions[i], static_cast<int32_t>(i - begin));
-      for (size_t i = begin + 1; i < end; ++i) EXPECT_EQ(batch.labels[i], rows[row].labels[i - begin]);
+      for (size_t i = begin; i < end; ++i)
+        EXPECT_EQ(batch.positions[i], static_cast<int32_t>(i - begin));
+      for (size_t i = begin + 1; i < end; ++i)
+        EXPECT_EQ(batch.labels[i], rows[row].labels[i - begin]);
     }
   }
   EXPECT_EQ(seen.size(), 300u);
@@ -58,7 +63,8 @@ TEST(Packer, CountsTheTrainedLabels) {
   for (const Tokens& row : rows) expected += row.trained();
   for (const MicroBatch& batch : pack(rows, numbers(50), 64, true)) {
     packed += batch.trained;
-    counted += std::count_if(batch.labels.begin(), batch.labels.end(), [](int32_t id) { return id != kNotTrained; });
+    counted += std::count_if(batch.labels.begin(), batch.labels.end(),
+                             [](int32_t id) { return id != kNotTrained; });
   }
   EXPECT_EQ(packed, expected);
   EXPECT_EQ(counted, expected);
@@ -73,7 +79,8 @@ TEST(Packer, FillsWell) {
 }
 
 TEST(Packer, ALongRowStandsAlone) {
-  const std::vector<Tokens> rows = {{{1, 2, 3}, {1, 2, 3}}, {{4}, {4}}, {{5, 6, 7, 8}, {5, 6, 7, 8}}};
+  const std::vector<Tokens> rows = {
+      {{1, 2, 3}, {1, 2, 3}}, {{4}, {4}}, {{5, 6, 7, 8}, {5, 6, 7, 8}}};
   const auto batches = pack(rows, numbers(3), 3, true);
   ASSERT_EQ(batches.size(), 3u);
   EXPECT_EQ(batches[0].ids, (std::vector<int32_t>{5, 6, 7, 8}));

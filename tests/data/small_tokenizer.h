@@ -11,21 +11,31 @@ namespace slmtune::testing {
 inline constexpr const char* kQwen2Regex =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-// tokenizer.json with bytes 0..255 as ids 0..255, "ab" 256, "abc" 257, "Ġa" 258, "aa" 259, "aaaa" 260,
-// <|im_start|> 300, <|im_end|> 301.
+// tokenizer.json with bytes 0..255 as ids 0..255, "ab" 256, "abc" 257, "Ġa" 258, "aa" 259,
+// "aaaa" 260, <|im_start|> 300, <|im_end|> 301.
 inline nlohmann::json small_tokenizer() {
   nlohmann::json vocab, added = nlohmann::json::array();
-  for (int byte = 0; byte < 256; ++byte) vocab[data::to_byte_alphabet(std::string(1, static_cast<char>(byte)))] = byte;
+  for (int byte = 0; byte < 256; ++byte)
+    vocab[data::to_byte_alphabet(std::string(1, static_cast<char>(byte)))] = byte;
   int id = 256;
-  for (const char* piece : {"ab", "abc", "\xC4\xA0"
-                                         "a",
+  for (const char* piece : {"ab", "abc",
+                            "\xC4\xA0"
+                            "a",
                             "aa", "aaaa"})
     vocab[piece] = id++;
   id = 300;
   for (const char* text : {"<|im_start|>", "<|im_end|>"})
-    added.push_back({{"id", id++}, {"content", text}, {"special", true}, {"normalized", false}, {"lstrip", false},
-                     {"rstrip", false}, {"single_word", false}});
-  nlohmann::json split = {{"type", "Split"}, {"pattern", {{"Regex", kQwen2Regex}}}, {"behavior", "Isolated"}, {"invert", false}};
+    added.push_back({{"id", id++},
+                     {"content", text},
+                     {"special", true},
+                     {"normalized", false},
+                     {"lstrip", false},
+                     {"rstrip", false},
+                     {"single_word", false}});
+  nlohmann::json split = {{"type", "Split"},
+                          {"pattern", {{"Regex", kQwen2Regex}}},
+                          {"behavior", "Isolated"},
+                          {"invert", false}};
   nlohmann::json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}};
   return {{"added_tokens", added},
           {"normalizer", {{"type", "NFC"}}},

@@ -24,7 +24,8 @@ std::vector<std::string> split(SplitRule rule, std::string_view text) {
 }
 
 TEST(Splitter, CutsWordsNumbersAndPunctuation) {
-  EXPECT_THAT(split(SplitRule::kQwen2, "Hi there, 123!\n"), ElementsAre("Hi", " there", ",", " ", "1", "2", "3", "!\n"));
+  EXPECT_THAT(split(SplitRule::kQwen2, "Hi there, 123!\n"),
+              ElementsAre("Hi", " there", ",", " ", "1", "2", "3", "!\n"));
   EXPECT_THAT(split(SplitRule::kCl100k, "Hi 12345"), ElementsAre("Hi", " ", "123", "45"));
   EXPECT_THAT(split(SplitRule::kGpt2, "Hi 12345 ?!\n"), ElementsAre("Hi", " 12345", " ?!", "\n"));
 }
@@ -50,7 +51,8 @@ TEST(Splitter, EndsBlankRunsAtTheLastNewline) {
 }
 
 TEST(Splitter, KnowsOnlyTheThreeRegexes) {
-  EXPECT_EQ(split_rule_of(R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"),
+  EXPECT_EQ(split_rule_of(
+                R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"),
             SplitRule::kGpt2);
   EXPECT_EQ(split_rule_of(R"(\p{L}+)"), std::nullopt);
 }

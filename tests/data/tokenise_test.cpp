@@ -26,8 +26,9 @@ TEST(Tokenise, LabelsTheAssistantsTextAndEndOfTurnOnly) {
   const Tokenizer tokenizer = load(small_tokenizer(), folder);
   const ChatTemplate& chat = ChatTemplate::by_name("chatml");
   Example example;
-  example.messages = {{"user", "abc", false}, {"assistant", "one", true}, {"user", "x", false},
-                      {"assistant", "two", false}, {"user", "y", false}, {"assistant", "aa", true}};
+  example.messages = {{"user", "abc", false}, {"assistant", "one", true},
+                      {"user", "x", false},   {"assistant", "two", false},
+                      {"user", "y", false},   {"assistant", "aa", true}};
   const Tokens tokens = tokenise(example, tokenizer, &chat);
   EXPECT_EQ(tokens.ids, tokenizer.encode(chat.render_text(example.messages, false)));
   EXPECT_EQ(trained_text(tokens, tokenizer), "one<|im_end|>aa<|im_end|>");
@@ -43,7 +44,8 @@ TEST(Tokenise, PromptIdsArePrefixOfTheTrainedRow) {
   Example example;
   example.messages = {{"user", "abc", false}, {"assistant", "ab", true}};
   const Tokens tokens = tokenise(example, tokenizer, &chat);
-  const std::vector<int32_t> prompt = prompt_ids(std::span(example.messages).first(1), tokenizer, chat);
+  const std::vector<int32_t> prompt =
+      prompt_ids(std::span(example.messages).first(1), tokenizer, chat);
   ASSERT_LT(prompt.size(), tokens.ids.size());
   EXPECT_TRUE(std::equal(prompt.begin(), prompt.end(), tokens.ids.begin()));
   EXPECT_NE(tokens.labels[prompt.size()], kNotTrained);

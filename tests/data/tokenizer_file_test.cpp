@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "core/error.h"
+#include "core/seed.h"
 #include "tests/data/small_tokenizer.h"
 
 namespace slmtune::data {
@@ -41,27 +42,46 @@ const Wrong kWrong[] = {
     Wrong{"IdIsText", "F030", [](json& t) { t["model"]["vocab"]["ab"] = "x"; }},
     Wrong{"NoMerges", "F030", [](json& t) { t["model"].erase("merges"); }},
     Wrong{"MergeOfOne", "F030", [](json& t) { t["model"]["merges"].push_back("ab"); }},
-    Wrong{"MergeOfThree", "F030", [](json& t) { t["model"]["merges"].push_back({"a", "b", "c"}); }},
-    Wrong{"AddedWithoutId", "F030", [](json& t) { t["added_tokens"].push_back({{"content", "x"}}); }},
+    Wrong{"MergeOfThree", "F030",
+          [](json& t) {
+            t["model"]["merges"].push_back({"a", "b", "c"});
+          }},
+    Wrong{"AddedWithoutId", "F030",
+          [](json& t) {
+            t["added_tokens"].push_back({{"content", "x"}});
+          }},
     Wrong{"Unigram", "F031", [](json& t) { t["model"]["type"] = "Unigram"; }},
     Wrong{"ByteFallback", "F031", [](json& t) { t["model"]["byte_fallback"] = true; }},
     Wrong{"Suffix", "F031", [](json& t) { t["model"]["end_of_word_suffix"] = "</w>"; }},
     Wrong{"Dropout", "F031", [](json& t) { t["model"]["dropout"] = 0.1; }},
-    Wrong{"Normalizer", "F031", [](json& t) { t["normalizer"] = {{"type", "Lowercase"}}; }},
+    Wrong{"Normalizer", "F031",
+          [](json& t) {
+            t["normalizer"] = {{"type", "Lowercase"}};
+          }},
     Wrong{"Regex", "F031",
           [](json& t) { t["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "\\p{L}+"; }},
     Wrong{"Behavior", "F031",
           [](json& t) { t["pre_tokenizer"]["pretokenizers"][0]["behavior"] = "Removed"; }},
     Wrong{"NoPreTokenizer", "F031", [](json& t) { t["pre_tokenizer"] = nullptr; }},
-    Wrong{"Metaspace", "F031", [](json& t) { t["pre_tokenizer"] = {{"type", "Metaspace"}}; }},
+    Wrong{"Metaspace", "F031",
+          [](json& t) {
+            t["pre_tokenizer"] = {{"type", "Metaspace"}};
+          }},
     Wrong{"PrefixSpace", "F031",
           [](json& t) { t["pre_tokenizer"]["pretokenizers"][1]["add_prefix_space"] = true; }},
     Wrong{"SplitsTwice", "F031",
           [](json& t) { t["pre_tokenizer"]["pretokenizers"][1]["use_regex"] = true; }},
-    Wrong{"Decoder", "F031", [](json& t) { t["decoder"] = {{"type", "WordPiece"}}; }},
-    Wrong{"PostProcessor", "F031", [](json& t) { t["post_processor"] = {{"type", "BertProcessing"}}; }},
+    Wrong{"Decoder", "F031",
+          [](json& t) {
+            t["decoder"] = {{"type", "WordPiece"}};
+          }},
+    Wrong{"PostProcessor", "F031",
+          [](json& t) {
+            t["post_processor"] = {{"type", "BertProcessing"}};
+          }},
     Wrong{"NegativeId", "F032", [](json& t) { t["model"]["vocab"]["ab"] = -1; }},
     Wrong{"HugeId", "F032", [](json& t) { t["model"]["vocab"]["ab"] = 1 << 24; }},
+    Wrong{"FarId", "F032", [](json& t) { t["model"]["vocab"]["ab"] = (1 << 24) - 1; }},
     Wrong{"DuplicateId", "F032", [](json& t) { t["model"]["vocab"]["zz"] = 256; }},
     Wrong{"EmptyPiece", "F032", [](json& t) { t["model"]["vocab"][""] = 270; }},
     Wrong{"EmptyVocabulary", "F032", [](json& t) { t["model"]["vocab"] = json::object(); }},
@@ -72,7 +92,9 @@ const Wrong kWrong[] = {
     Wrong{"AddedHugeId", "F032", [](json& t) { t["added_tokens"][0]["id"] = 1ll << 40; }},
     Wrong{"UnknownToken", "F032", [](json& t) { t["model"]["unk_token"] = "nowhere"; }}};
 
-std::string name_of(const ::testing::TestParamInfo<Wrong>& row) { return row.param.name; }
+std::string name_of(const ::testing::TestParamInfo<Wrong>& row) {
+  return row.param.name;
+}
 
 INSTANTIATE_TEST_SUITE_P(All, WrongTokenizer, ::testing::ValuesIn(kWrong), name_of);
 
@@ -95,6 +117,27 @@ TEST(TokenizerFile, MissingAndBrokenFilesAreNamed) {
   EXPECT_EQ(code(), "F030");
 }
 
+TEST(TokenizerFile, DamagedFilesNeverCrash) {
+  TempFolder folder;
+  const std::string whole = small_tokenizer().dump();
+  SplitMix64 random(1);
+  for (int round = 0; round < 600; ++round) {
+    std::string damaged = whole;
+    if (round % 3 == 0)
+      damaged.resize(random.below(whole.size()));
+    else
+      for (uint64_t count = 1 + random.below(3); count > 0; --count)
+        damaged[random.below(whole.size())] = "0\"{}[],:-x\xFF"[random.below(11)];
+    folder.write("tokenizer.json", damaged);
+    try {
+      const Tokenizer tokenizer = Tokenizer::load(folder.path());
+      tokenizer.decode(tokenizer.encode("abc aaaa <|im_end|> e\u0301 123"));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code().substr(0, 2), "F0");
+    }
+  }
+}
+
 TEST(TokenizerFile, TakesMergesAsPairs) {
   TempFolder folder;
   json changed = small_tokenizer();
@@ -110,7 +153,8 @@ TEST(TokenizerFile, KnowsIgnoreMergesAndTheNamesOfLlamaCpp) {
   changed["model"]["ignore_merges"] = true;
   changed["model"]["merges"] = json::array();
   auto& regex = changed["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"];
-  regex = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+  regex =
+      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
   const Tokenizer tokenizer = load(changed, folder);
   EXPECT_EQ(tokenizer.encode("abc"), std::vector<int32_t>{257});
   EXPECT_EQ(tokenizer.ggml_pre(), "llama-bpe");

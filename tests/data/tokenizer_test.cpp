@@ -49,7 +49,8 @@ TEST(Tokenizer, DecodesWithAndWithoutSpecialTokens) {
 TEST(Tokenizer, SpanEncodingEqualsTheWholeTextAndNamesSpans) {
   TempFolder folder;
   const Tokenizer tokenizer = load(small_tokenizer(), folder);
-  const std::vector<std::string_view> spans = {"<|im_start|>", "", "a", "bc a", "<|im_", "end|>e\u0301"};
+  const std::vector<std::string_view> spans = {"<|im_start|>", "",      "a",
+                                               "bc a",         "<|im_", "end|>e\u0301"};
   const auto encoding = tokenizer.encode_spans(spans);
   EXPECT_EQ(encoding.ids, tokenizer.encode("<|im_start|>abc a<|im_end|>e\u0301"));
   // "abc" begins in span 2, " a" in 3, the end token in 4, both bytes of the é in 5.
@@ -102,7 +103,8 @@ TEST(Tokenizer, KnowsItsPieces) {
 
 TEST(Tokenizer, ReadsSpecialIdsFromTheConfigs) {
   TempFolder folder;
-  folder.write("tokenizer_config.json", R"({"eos_token": {"content": "<|im_end|>"}, "bos_token": null})");
+  folder.write("tokenizer_config.json",
+               R"({"eos_token": {"content": "<|im_end|>"}, "bos_token": null})");
   folder.write("generation_config.json", R"({"eos_token_id": [301, 7, 99999999]})");
   folder.write("config.json", R"({"eos_token_id": 8, "bos_token_id": 300, "pad_token_id": -1})");
   const Tokenizer tokenizer = load(small_tokenizer(), folder);
@@ -126,8 +128,9 @@ TEST(Tokenizer, AddsBosWhenThePostProcessorDoes) {
 
 TEST(Tokenizer, TakesTokensThatOnlyTheConfigLists) {
   TempFolder folder;
-  folder.write("tokenizer_config.json",
-               R"({"added_tokens_decoder": {"310": {"content": "<tool>", "special": false}, "301": {"content": "other"}}})");
+  folder.write(
+      "tokenizer_config.json",
+      R"({"added_tokens_decoder": {"310": {"content": "<tool>", "special": false}, "301": {"content": "other"}}})");
   const Tokenizer tokenizer = load(small_tokenizer(), folder);
   EXPECT_THAT(tokenizer.encode("<tool>"), ElementsAre(310));
   EXPECT_EQ(tokenizer.token_bytes(301), "<|im_end|>");
@@ -141,7 +144,8 @@ TEST(StreamDecoder, NeverHandsOutHalfACharacter) {
   std::string text;
   for (int32_t id : ids) {
     const std::string piece = decoder.push(id);
-    EXPECT_TRUE(piece.empty() || piece == "a" || piece == "é" || piece == "🦙" || piece == "b") << piece;
+    EXPECT_TRUE(piece.empty() || piece == "a" || piece == "é" || piece == "🦙" || piece == "b")
+        << piece;
     text += piece;
   }
   EXPECT_EQ(text, "aé🦙b");

@@ -1,8 +1,8 @@
-// Program of tokenizer_test.py.
-//   encode_lines FOLDER          each line of stdin is a JSON string; answers {"ids", "text", "plain", "stream", "spans"}:
-//                                ids, decoded with and without special tokens, decoded as a stream, and whether the text cut
-//                                into spans gives the same ids
-//   encode_lines FOLDER --bench  each line is a JSON string; prints the seconds that encoding all of them took
+// Program of tokenizer_test.py. Each line of stdin is a JSON string.
+//   encode_lines FOLDER          answers {"ids", "text", "plain", "stream", "spans"} per line: ids,
+//                                decoded with and without special tokens, decoded as a stream, and
+//                                whether the text cut into spans gives the same ids
+//   encode_lines FOLDER --bench  prints the seconds that encoding all lines took
 #include <algorithm>
 #include <cstring>
 #include <iostream>
@@ -20,7 +20,8 @@ using slmtune::data::StreamDecoder;
 using slmtune::data::Tokenizer;
 
 // Cuts at every `step`-th character whose neighbours NFC cannot join.
-bool spans_agree(const Tokenizer& tokenizer, const std::string& text, const std::vector<int32_t>& ids) {
+bool spans_agree(const Tokenizer& tokenizer, const std::string& text,
+                 const std::vector<int32_t>& ids) {
   std::vector<std::string_view> spans;
   size_t begin = 0;
   for (size_t at = 0, number = 0; at < text.size(); ++number) {
@@ -64,7 +65,8 @@ int main(int argc, char** argv) try {
     const double start = slmtune::now_seconds();
     size_t tokens = 0;
     for (const std::string& text : texts) tokens += tokenizer.encode(text).size();
-    std::cout << Json{{"seconds", slmtune::now_seconds() - start}, {"tokens", tokens}}.dump() << '\n';
+    std::cout << Json{{"seconds", slmtune::now_seconds() - start}, {"tokens", tokens}}.dump()
+              << '\n';
   }
   return 0;
 } catch (const std::exception& error) {

@@ -1,5 +1,6 @@
-// Program of chat_template_test.py: render_lines FOLDER; each line of stdin is {"messages": [...], "prompt": bool}. Answers
-// {"name", "text"}: the template that was recognised in FOLDER and what it prints, or {"error": code}.
+// Program of chat_template_test.py: render_lines FOLDER.
+// Each line of stdin is {"messages": [...], "prompt": bool}. Answers {"name", "text"}, the template
+// that was recognised in FOLDER and what it prints, or {"error": code}.
 #include <iostream>
 
 #include "core/error.h"
@@ -17,7 +18,8 @@ Json answer(const std::filesystem::path& folder, const Json& question) try {
   std::vector<Message> messages;
   for (const Json& one : question["messages"])
     messages.push_back({one["role"].get<std::string>(), one["content"].get<std::string>(), false});
-  return {{"name", chat.name}, {"text", chat.render_text(messages, question["prompt"].get<bool>())}};
+  return {{"name", chat.name},
+          {"text", chat.render_text(messages, question["prompt"].get<bool>())}};
 } catch (const slmtune::Error& error) {
   return {{"error", error.code()}};
 }
