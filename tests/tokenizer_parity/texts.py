@@ -19,10 +19,10 @@ FIXED = [
 ]
 
 
-def planes():
-    """Every code point, beside letters, marks and blanks."""
+def planes(step):
+    """Every code point, beside letters, marks and blanks; of the blocks of 192 every `step`-th."""
     points = [p for p in range(1, 0x110000) if not 0xD800 <= p < 0xE000]
-    for begin in range(0, len(points), 192):
+    for begin in range(0, len(points), 192 * step):
         block = [chr(p) for p in points[begin:begin + 192]]
         yield "".join(f"{c} a{c}b1{c}\u0301" if i % 3 else c for i, c in enumerate(block))
 
@@ -59,5 +59,5 @@ def code(limit):
         yield text
 
 
-def all_texts(special):
-    return [*FIXED, *planes(), *noise(4000, special), *(text[i:i + 700] for text in code(300_000) for i in range(0, len(text), 700))]
+def all_texts(special, step=1):
+    return [*FIXED, *planes(step), *noise(4000, special), *(text[i:i + 700] for text in code(300_000) for i in range(0, len(text), 700))]
