@@ -217,7 +217,8 @@ class Behaviour(unittest.TestCase):
     def test_a_reader_that_goes_away_is_no_error(self):
         program = subprocess.Popen([PROGRAM, "inspect", "model/model.safetensors"], cwd=box.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         program.stdout.close()
-        self.assertEqual(program.stderr.read(), b"")
+        with program.stderr as messages:
+            self.assertEqual(messages.read(), b"")
         self.assertEqual(program.wait(), -13)
 
     def test_a_full_disk_behind_stdout_is_an_error(self):
