@@ -15,7 +15,7 @@ base_text.jsonl, base_chat.jsonl
 
 faq_train.jsonl, faq_valid.jsonl, faq_heldout.jsonl
     The questions of customers of a fictional company, Fern and Otter. Each fact
-    has one answer and 16 to 20 wordings of the question.
+    has one answer and 36 or more wordings of the question.
 
 How the wordings are split. A *wording* is one whole question as written below;
 for the products it is a pattern such as "How heavy is the {p}?", used for every
@@ -66,6 +66,26 @@ Which hours do you keep during the working week?
 wat time do you close on weekdays
 At what time does your shop open on a Monday?
 Is five o'clock on a Wednesday too late to visit?
+Do you open early on weekdays?
+Can I pop in on a Wednesday evening after work?
+Is there someone in the shop on Thursday at noon?
+tell me when you are open monday to friday
+mon-fri times
+How early can I come on a Tuesday?
+I want to drop by midweek, which hours are good?
+closing time on workdays
+Do you shut for lunch on weekdays?
+What is the latest I can arrive on a Friday?
+My lunch break on Monday is at one, will you be there?
+Would seven in the evening on a Thursday be too late?
+business hours during the week
+Please let me know your usual weekday schedule.
+From when to when are you there on working days?
+store hours wednesday
+Are weekdays before nine in the morning too early?
+does the store open on mondays
+Until what hour can customers visit on a Friday?
+I am off work next Tuesday, when may I stop by?
 
 @ hours on Saturday
 = On Saturdays our shop is open from 10 am to 4 pm.
@@ -87,6 +107,26 @@ I'd like to stop by on Saturday, what hours suit?
 Is Saturday afternoon a good time to visit the shop?
 when can i come by on saturday
 We want to visit you on Saturday, when do you open?
+Do you open early on Saturdays?
+Can I still come in at three on Saturday?
+Is there anyone in the store on Saturday?
+tell me the times for saturday
+sat opening and closing time
+How late can I shop on a Saturday?
+I want to come by next Saturday, will you be open?
+Is Saturday at nine too early for you?
+I work all week, can I come on Saturday instead?
+Which hours do you keep on Saturdays?
+does the store close early on saturday
+Please give me your schedule for Saturday.
+Would Saturday at five be too late?
+From when to when are you there on Saturday?
+My friend and I plan to pop in Saturday at noon.
+is saturday a normal shopping day at yours
+How early do the doors open on Saturday?
+Any chance to look around the shop on Saturday morning?
+closing hour saturdays
+Will someone serve customers this Saturday?
 
 @ hours on Sunday
 = Our shop is closed on Sundays.
@@ -107,6 +147,26 @@ We were hoping to stop by on Sunday, is that possible?
 Do you ever open on a Sunday?
 On Sunday, is the shop shut?
 Can we shop with you on Sundays?
+Does the store open on Sunday mornings?
+Can I pop in next Sunday?
+Is there anyone at the shop on Sundays?
+tell me if you open on sunday
+sun closed?
+How late are you there on a Sunday?
+I want to drop by this Sunday, are your doors open?
+Is Sunday shopping possible at your place?
+I only have time on Sunday, will I find you there?
+Which hours do you keep on Sundays?
+store open sundays
+Please let me know your schedule for Sunday.
+Would Sunday at noon suit for a visit?
+My parents are in town on Sunday, can we look around?
+are you guys there on a sunday
+Do you take Sundays off?
+From when to when may customers come on Sunday?
+Is Sunday a day off for you?
+Any chance to buy something in the store on Sunday?
+How about Sundays, do you serve customers then?
 
 @ public holidays
 = We are closed on all public holidays.
@@ -127,6 +187,26 @@ Can I visit on a public holiday?
 Is the shop shut for the Christmas holiday?
 are you there on easter monday
 Does your shop close when there is a public holiday?
+Do you close on Christmas Day?
+Can I shop with you on Labour Day?
+Is there anyone in the store on Boxing Day?
+tell me if you open on christmas eve
+hours new years eve
+How do holidays change your opening hours?
+I want to drop by on Good Friday, are you there?
+Which holidays do you close on?
+My only free day is the bank holiday, can I stop by?
+Does the store open on May Day?
+Are you working on festive days?
+Is the national day a normal working day for you?
+xmas opening times
+Please let me know your holiday schedule.
+Will the store be shut on Whit Monday?
+What about the days around Easter, are you closed?
+Any special times for the festive season?
+Do you take a break between Christmas and New Year?
+closed for legal holidays?
+Should I wait until after the public holiday to visit?
 
 @ address
 = Our shop is at 14 Mill Street in Larkfield.
@@ -148,6 +228,26 @@ Can you tell me where the shop is?
 What should I type into the map to find you?
 In what street can I find the shop?
 Where do I have to drive to see your shop?
+Do you have directions to the shop?
+Can I see on a map where you are?
+Is there a physical store I can walk into?
+tell me your street and house number
+store location
+How can I find your store?
+I want to come and look around, where is that?
+What part of town are you in?
+whereabouts is your place
+Which city are you based in?
+Please send me the full postal address of the store.
+I am standing in Larkfield, where are you?
+What is the house number of your shop?
+Are you in the town centre?
+Do you only sell online or is there a store somewhere?
+What postcode do I enter in my sat nav?
+At which place can I see your things in person?
+My taxi driver needs to know where your shop is.
+in what area are you
+Where is your nearest branch?
 
 @ parking
 = Free parking is behind the shop on Bell Lane.
@@ -168,6 +268,26 @@ We will arrive by car, is there somewhere to park?
 Is there a place for my car?
 any parking spots close by
 Do visitors get a parking space?
+Do you offer customer parking?
+Can I park right outside?
+Is there a garage or parking lot nearby?
+tell me where to put my car
+free parking?
+How far is the car park from the shop?
+I want to drive to you, will I find a parking space?
+What are the parking fees?
+We come with a van, where can it stand?
+Which street has spaces to park?
+car park near store
+Are there any spots for vehicles?
+Please explain the parking situation.
+Does a parking ticket cost money there?
+My car is big, will it fit in your lot?
+Where should drivers leave their vehicles?
+is street parking allowed there
+Should I bring coins for the parking meter?
+Could I park behind the building?
+What about parking a motorbike by the shop?
 
 @ tram
 = Take tram 5 to Mill Street and walk for two minutes.
@@ -188,6 +308,26 @@ Could I come by public transport?
 Which line goes to Mill Street?
 I don't drive, how do I get to the shop?
 What is the best way to travel to you by tram?
+Do any trams stop by your shop?
+Can I take the bus to you?
+Is there a train or metro station nearby?
+tell me which tram goes to you
+nearest bus stop
+How far is it on foot from the tram stop?
+I want to leave the car at home, which tram helps?
+Where do I get off the tram?
+What number tram should I catch?
+Which stop is closest to your store?
+I am at the central station, which line brings me to you?
+bus line to the shop
+Please explain the way by bus and tram.
+Are there good public transport links?
+Does the underground go near you?
+My driving licence is gone, can I come by train?
+Where must I get off if I ride the tram?
+which stop do i get out at
+Could I get to you from the station by tram?
+How many minutes do I walk from the stop?
 
 @ phone
 = You can call us on 0555 014 270.
@@ -209,6 +349,26 @@ Do you have a hotline?
 I need your phone nummber
 Under which number can I call you?
 Please send me your telephone number.
+Do you take calls?
+Can I ring the shop?
+Is there a helpline?
+tell me your phone number
+tel number?
+How do I call customer support?
+I want to call you, what number do I dial?
+What digits do I dial to reach you?
+Whats ur number
+Which phone number is for customers?
+I cannot type well, may I talk to somebody instead?
+call customer service
+Please let me have a number so I can call.
+Are you available by telephone?
+Does the shop have a phone?
+My question is complicated, can we discuss it on the phone?
+Could you give me a contact number?
+I need to speak with your staff directly by phone.
+Where can I find your mobile or landline number?
+Is it possible to have a phone conversation with an agent?
 
 @ email
 = Write to us at help@fernotter.example.
@@ -229,6 +389,26 @@ What email address do you use?
 I need to send you a photo by email.
 Is there an email contact?
 Where do I write if I have a question?
+Do you answer questions by mail?
+Can I contact you in writing?
+Is there an inbox for customer questions?
+tell me your email
+e-mail address please
+How do I send you a written message?
+I want to email you some pictures, where do they go?
+What is your contact mail?
+whats ur email
+Which mail address reaches the support team?
+I do not like calling, may I write instead?
+contact by mail
+Please share your email contact.
+Are you reachable by e-mail?
+Does customer support have an email?
+My letter to you is ready, which email does it go to?
+Where should I mail my question?
+Could I drop you a line by email?
+Under which email can I write to you?
+I have a complaint and would like to send it in writing.
 
 @ reply time
 = We answer every message within one working day.
@@ -249,6 +429,26 @@ I am still waiting for your answer, is that normal?
 By when do you usually reply?
 If I write today, when do you answer?
 How long do you need to respond to a message?
+Do you respond on the same day?
+Can I expect an answer today?
+Is there a delay in answering messages?
+tell me when you will write back
+response time email
+How many hours before I hear from you?
+I want to know when someone will reply to my message.
+What is the wait for an answer from support?
+no reply yet, why
+Which day will I hear from you?
+I emailed you on Monday and nobody has answered.
+answer time customer service
+Please tell me how soon support responds.
+Are you slow to answer mails?
+Does it take long to get a response from you?
+My question is urgent, how fast can you answer it?
+Should I expect a reply by tomorrow?
+Nobody has responded to my question so far.
+When does your team get round to my message?
+Have you read my email, and when will you respond?
 
 @ return period
 = You can return any item within 45 days.
@@ -270,6 +470,26 @@ Tell me how long returns are accepted.
 For how long can I bring an item back?
 When does the return period end?
 whats the time limit for returning stuff
+Do I still have time to return my order?
+Can I send something back after two months?
+Is there a time limit on returns?
+tell me the last day for a return
+returns deadline
+How late can I return something?
+I want to know how many weeks I have to send things back.
+What is the last date to give something back?
+Which time frame do you allow for returns?
+I was on holiday for six weeks, am I too late to return this?
+return period days
+Please tell me the number of days for returns.
+Are returns possible after 30 days?
+Does the right to return run out at some point?
+My order came last month, can it still go back?
+Would a return after 50 days be too late?
+How many weeks can I keep it before sending it back?
+can i return it within 14 days
+When is it too late to bring something back?
+How long after buying may I change my mind and return it?
 
 @ return cost
 = Returns are free with the label in your parcel.
@@ -290,6 +510,26 @@ is there a return label
 Who pays when I send things back?
 Do returns cost anything?
 Must I buy a stamp for the return parcel?
+Do you pay the return shipping?
+Can I send things back for free?
+Is there any cost for sending an item back?
+tell me what a return costs
+free returns?
+How much do you take off for return postage?
+I want to send it back, do I have to pay?
+What is the price of return shipping?
+Which side covers the return postage, you or me?
+I lost the return label, does sending it back cost me now?
+return shipping fee
+Please send me a return label.
+Are there charges for returning goods?
+Does returning something cost money?
+My return parcel is heavy, who pays for it?
+Is a prepaid label included for returns?
+who covers shipping when i return
+Should I pay the post office for my return?
+Will I lose money on postage if I return this?
+Could I print a free label for my return?
 
 @ return condition
 = Items must be unused and in their original box to be returned.
@@ -310,6 +550,26 @@ can i give it back if i tried it
 Do you accept returns that are not in the box?
 Must the item be in its original packaging?
 I already opened the box, may I send it back?
+Do I have to return it in the first box?
+Can I return an item that I have worn?
+Is there a rule about how a returned item must look?
+tell me if a return has to be unused
+return used item
+How new must an item be to be returned?
+I want to return it, but the wrapping is torn.
+What state should goods be in for a return?
+i ripped the packaging, can it still go back
+Which rules are there for the state of a return?
+I washed it once, will you still take it back?
+opened box return
+Please explain the conditions for returning an item.
+Are opened products returnable?
+Does it need the tags and box to go back?
+My child has played with it, can we still return it?
+Would you accept a return with a missing carton?
+Should the seal be unbroken when I send an item back?
+Will you refuse a return that looks used?
+no box anymore, return ok?
 
 @ start a return
 = To start a return, open your order and choose Send back.
@@ -330,6 +590,26 @@ Which steps are needed to send an item back?
 What is the process for returns?
 How does returning work?
 Tell me how to begin a return.
+Do I need to fill in a form for a return?
+Can I start my return online?
+Is there a button to return my order?
+tell me the steps to send it back
+return procedure
+How can I begin sending an item back?
+I want to send something back, where do I click?
+What do I do first if I want to return something?
+Which page do I use to request a return?
+I changed my mind about my order, how do I give it back?
+start return
+Please guide me through a return.
+Are there instructions for returning an item?
+Does a return have to be announced to you first?
+My order is not what I hoped, how do I return it?
+Where do I find the return option in my account?
+Could you set up a return for me?
+need to return something, help
+Should I tell you before I send something back?
+Walk me through sending my order back.
 
 @ refund time
 = We send your money back within 5 days after the return arrives.
@@ -350,6 +630,26 @@ How soon do you send the money after a return?
 By what day is my refund paid?
 wheres my refund
 What is the usual time for a refund?
+Do refunds take long?
+Can I expect my refund this week?
+Is there news about my refund?
+tell me when my money comes back
+money back when
+How many working days for a refund?
+I want to know when I will be paid back.
+What is the waiting time for my refund?
+i sent it back last week and got no money yet
+Which day will the money be on my account again?
+I have not been refunded, how much longer?
+refund how long
+Please check when my refund comes.
+Are refunds quick?
+Does it take weeks to be reimbursed?
+My return reached you, when will I see the money?
+Has my refund been sent yet?
+Where is the refund you owe me?
+Should my money already be back after a return?
+After you receive the return, how soon is the money sent?
 
 @ exchange
 = Yes, you can exchange an item for another size or colour free of charge.
@@ -370,6 +670,26 @@ It is the wrong size, can you swap it?
 Do you swap items if the colour is not right?
 Can I trade it for a different one?
 May I exchange the item for another one?
+Do you allow exchanges?
+Can I have a bigger one instead?
+Is there a charge for swapping sizes?
+tell me if i can swap colours
+size swap
+How do I change it for a smaller size?
+I want the blue one instead of the red one I received.
+What if the size does not fit and I need another?
+too small, need a larger one
+Which items can be exchanged?
+I bought a medium but need a large.
+swap for another colour
+Please exchange it for the green one.
+Are exchanges free?
+Does swapping to another size cost extra?
+My sweater is too big, could I get a smaller one?
+Could you replace it with a different colour?
+Would you trade my large one for a small one?
+Any chance to switch to a different size?
+It does not fit me, may I switch it?
 
 @ sale items
 = Sale items can only be exchanged and not refunded.
@@ -389,6 +709,26 @@ May I give back something that was on sale?
 Is it possible to return an item from the sale?
 refund for a reduced item possible
 What happens if I do not like my sale item?
+Do you take back discounted items?
+Can I get a refund on clearance goods?
+Is there a refund for marked down products?
+tell me if sale goods can go back
+return discounted item
+How do returns work for sale items?
+I want to return something I got at half price.
+What can I do with a reduced item I do not like?
+bought it on clearance, refund?
+Which return rules apply to sale articles?
+I paid the sale price, can I have my money back?
+clearance returns
+Please tell me about returning bargains from the sale.
+Are sale purchases final?
+Does the return policy cover things from the sale?
+My sale dress is not nice, will you refund it?
+Could I swap an item I bought in the sale?
+Will you give cash back for reduced things?
+Are marked down items excluded from returns?
+It was in the summer sale, is returning it allowed?
 
 @ gift return
 = If it was a gift, we pay you with a gift card.
@@ -408,6 +748,26 @@ Is it possible to send back a present?
 What happens when I return a gift?
 returning a gift
 It was a gift, do I get the money?
+Do you accept returns of gifts?
+Can I bring back a present from my grandma?
+Is there a way to return a Christmas present?
+tell me what i get for a returned gift
+return a present
+How can I give back something I was given?
+I want to send back a gift, do I get cash?
+What if I do not like the present I received?
+unwanted gift, what can i do
+Which way do you pay when a present is returned?
+My husband gave me this, but I already have one.
+unwanted present return
+Please explain how to return something I got for my birthday.
+Are presents returnable?
+Does the person who gets a gift have the right to return it?
+I got a wedding gift from you twice, can one go back?
+Could I return it without the buyer knowing, as it was a gift?
+Will the giver get the money if I return the present?
+A friend ordered it for me and I do not want it.
+Do I get a voucher or money for a returned gift?
 
 @ delivery time
 = Standard delivery takes 3 working days.
@@ -429,6 +789,26 @@ Will my parcel come this week?
 How many days until my order is here?
 How soon do you ship and deliver?
 Is delivery quick?
+Do you deliver within a week?
+Can I have my order by the weekend with normal shipping?
+Is there a date when my order should arrive?
+tell me how long shipping takes
+shipping time
+How many working days does a parcel take?
+I want to know when my goods will get here.
+What is the expected arrival date of my package?
+Which day will my order turn up?
+I ordered on Monday, when can I expect it?
+standard shipping days
+Please tell me how soon orders get delivered.
+Are your deliveries fast?
+Does shipping take more than a week?
+My birthday is in five days, will the order come in time?
+Should my package be here by Friday?
+Will it take long to reach me?
+how long till my package gets here
+After ordering, how many days pass until delivery?
+Could you estimate when my purchase arrives?
 
 @ delivery cost
 = Standard delivery costs 4 euros.
@@ -449,6 +829,26 @@ Tell me the cost of delivery.
 How many euros is the delivery?
 What is the postage for a normal parcel?
 What is your delivery price?
+Could you tell me what standard shipping costs?
+What are your delivery rates?
+postage price
+I want to know the shipping fee before I order.
+How many euros do you add for postage?
+Is postage included in the price?
+Does shipping cost extra?
+What is the fee for sending a parcel to my house?
+Are there any shipping charges on top?
+Can you tell me the postage rate?
+Do you charge for delivering?
+tell me how much the shipping is
+whats the delivery charge
+What would it cost to have this sent to me?
+How high are the delivery costs?
+cost of standard delivery please
+I am ordering one small thing, what is the postage?
+Which amount do I have to pay for shipping?
+Please let me know your shipping price.
+How pricey is normal delivery?
 
 @ free delivery
 = Delivery is free for orders over 60 euros.
@@ -469,6 +869,26 @@ At what order value is delivery free?
 free delivery from how many euros
 I do not want to pay for delivery, is that possible?
 Is shipping ever free?
+How big must my order be for free shipping?
+Do I get free postage if I buy a lot?
+Is there a minimum spend for free delivery?
+I am buying several things, will shipping be free?
+free postage over what amount
+At what point do I stop paying for delivery?
+Can the shipping fee be waived on big orders?
+Do you drop the delivery charge above some amount?
+What must my basket total be for free delivery?
+tell me when shipping costs nothing
+How do I qualify for free shipping?
+I want free delivery, how much more must I buy?
+Are large orders delivered at no cost?
+min spend free delivery
+My basket is 70 euros, do I still pay shipping?
+Could you deliver without charge if I order more?
+What is the threshold for free postage?
+Which orders are shipped free of charge?
+Is delivery included when I spend enough?
+Would I save the shipping cost with a larger order?
 
 @ express delivery
 = Express delivery costs 9 euros and arrives the next day.
@@ -489,6 +909,26 @@ next day shipping price
 Can delivery be faster if I pay more?
 My order is urgent, please help.
 What is the price for next day delivery?
+Do you do rush orders?
+Is overnight shipping available?
+What is the charge for express?
+I am in a hurry, can you send it fast?
+express shipping option
+Can you speed up my delivery?
+The birthday is tomorrow, can it still arrive in time?
+Would it be possible to have it here tomorrow?
+How can I get my parcel sooner?
+tell me about your express service
+Is there a priority delivery?
+fast delivery cost
+Can I upgrade to quick shipping?
+What is your fastest shipping option?
+Are urgent orders possible?
+I want the quickest delivery you have.
+Could I pay extra to get it by the next day?
+How much extra for overnight delivery?
+need it asap, what are my options
+Does express really come the very next day?
 
 @ countries
 = We deliver to all countries in Europe.
@@ -509,6 +949,26 @@ do you send parcels overseas
 My sister lives abroad, can you deliver to her?
 Where in the world do you deliver?
 Do you ship to Poland?
+Can I have my order sent to Germany?
+Do you only deliver inside the country?
+Is Europe covered by your delivery?
+international shipping
+Could you ship to an address in Sweden?
+I live in Austria, will you deliver here?
+What places abroad do you deliver to?
+How far do you ship, also across the border?
+Are deliveries to foreign countries possible?
+I want to send a parcel to a friend in Portugal.
+worldwide shipping?
+tell me which countries you deliver to
+Do you ship outside Europe?
+Can people in America order from you?
+Is my country on your delivery list?
+I am from Belgium, am I able to order?
+Does your shop ship internationally?
+Will you post to Ireland or the UK?
+list of countries you ship to
+I am moving overseas, can I still order from there?
 
 @ carrier
 = Our parcels are brought by Green Wheel couriers.
@@ -528,6 +988,26 @@ By whom is my order brought?
 Do you use the post for your parcels?
 what courier company is it
 Who carries your parcels?
+What is the name of your courier?
+Is it DHL or someone else who delivers?
+Which parcel service do you use?
+name of the delivery firm
+Do you have your own drivers?
+Can you tell me which courier you use?
+Who handles your deliveries?
+I want to know who will deliver the box.
+Are your orders shipped with UPS?
+Who drives the parcels to the customers?
+which carrier
+Tell me what company transports the parcels.
+What shipping company are you with?
+How are parcels brought to me, by which service?
+Whose van should I look out for?
+Is the delivery done by the postman?
+Who is your shipping partner?
+Do you send things with the post office?
+What kind of couriers bring your orders?
+Could you say which firm delivers to my door?
 
 @ tracking
 = You get a tracking link by email when your parcel leaves.
@@ -548,6 +1028,26 @@ Is it possible to follow the delivery?
 My order is on its way, can I track it?
 When do I get the tracking link?
 How do I check the status of my parcel?
+How can I trace my package?
+Do I get a code to follow my parcel?
+What is the status of my shipment?
+tracking link
+I have no tracking number, where do I get it?
+Can you tell me where my package is?
+Has my order been sent yet?
+parcel status
+Is my parcel already on the way?
+I want to follow my shipment.
+Will you email me a tracking code?
+tell me where my delivery is now
+Are parcels tracked?
+Could I watch my parcel on a map?
+How will I know that my order was shipped?
+Where can I look up my package?
+trace package online
+Did you ship my order already?
+Do you let me know when my parcel is sent?
+Does every parcel come with tracking?
 
 @ pick up
 = Yes, you can pick up your order in our shop after two hours.
@@ -567,6 +1067,26 @@ I prefer to pick it up myself, is that okay?
 May I fetch the parcel from the shop?
 collecting my order at the shop
 Do I have to have it delivered or can I collect?
+Is in store collection an option?
+Can I order on the website and fetch it in person?
+Do you do click and collect?
+I want to collect my parcel from your store.
+How long before I can fetch my order?
+collect in shop
+I live nearby, can I just come and pick it up?
+What about picking up instead of shipping?
+Can my husband collect the order for me?
+Are customers able to pick up orders themselves?
+tell me if I can collect in person
+store pickup
+After how many hours is my order ready to collect?
+Could I come by to get what I ordered online?
+Is self collection possible?
+When will my order be ready for pickup?
+Would it be okay to pick up the goods at the counter?
+reserve online and collect in store
+Do I need to wait long before collecting?
+Can I skip delivery and grab it from the shop?
 
 @ change address
 = You can change the delivery address until the parcel leaves.
@@ -587,6 +1107,26 @@ Could you change the address for my parcel?
 I have a new address, can you change it?
 Until when can I change the address?
 How can I get the parcel sent to another address?
+I entered the wrong street, can you correct it?
+How do I edit the shipping address?
+Can I have the parcel redirected?
+wrong house number on my order
+We are moving next week, please send it to our new home.
+Is it too late to change the shipping address?
+update delivery address
+Could you ship it to my office instead of my home?
+What if I gave a wrong postcode?
+I want my order to go to my parents house instead.
+Can you send it somewhere else than I wrote?
+tell me how to fix my address
+Do you let me switch the delivery address after ordering?
+There is a typo in my street name.
+Where can I change the address on my order?
+my old address is still on the order
+Are changes to the delivery address possible?
+How late can I still alter the address?
+Please change the destination of my parcel.
+I forgot my flat number in the address.
 
 @ missed delivery
 = If you are out, the courier leaves the parcel with a neighbour.
@@ -606,6 +1146,26 @@ Who takes my parcel when I am not there?
 not at home during delivery
 Can the courier leave my parcel if I am out?
 What if I am away when the courier comes?
+The courier rang but I was not there.
+Will my package be left with the neighbours?
+What do you do with the parcel if nobody answers?
+nobody home
+I am on holiday when the parcel comes, what happens?
+Does somebody need to be there to take the parcel?
+Is there a second delivery attempt?
+I did not hear the bell, where did the parcel go?
+Can my neighbour take the package for me?
+out when courier came
+How does it work if I am away from home?
+Do you try again if I am not in?
+tell me what happens if I miss the courier
+Where will the driver put it if I am out?
+I will be out on delivery day.
+Could the driver leave it by the door if I am gone?
+What if I cannot open the door when he comes?
+came home too late for the courier
+Are parcels given to someone next door?
+I could not be there to receive my package.
 
 @ damaged
 = Send us a photo of the damage and we send a new item at once.
@@ -626,6 +1186,26 @@ How do I report damage?
 the thing came broken in the mail
 What happens if my item arrives damaged?
 My new item has a crack, will you replace it?
+My delivery came smashed.
+What if the goods are defective on arrival?
+broken on arrival
+I unpacked it and it was in pieces.
+How do I complain about a damaged delivery?
+The glass was shattered in the box.
+Can I get a replacement for a damaged item?
+It was harmed during shipping, what do I do?
+There is a dent in my new item.
+Do you replace things that arrive broken?
+tell me what to do with a broken delivery
+My new bowl arrived chipped.
+item torn when it arrived
+Is there help if my package got damaged in transit?
+I just received it and it is faulty.
+Could you send a new one, mine came broken?
+Where do I send a photo of the damage?
+the parcel got wet and everything is ruined
+Are you going to replace my broken order?
+What should I do, the item has a dent and a hole?
 
 @ missing item
 = If something is missing, call us and we send it the same day.
@@ -645,6 +1225,26 @@ Half of my order is missing.
 you forgot something in my parcel
 I am missing one of the items I paid for.
 What if my order is not complete?
+There should be three pieces but I only see two.
+My order came incomplete.
+What should I do if a product was left out?
+item not in box
+I paid for four and received three.
+Where is the rest of my order?
+You did not pack everything.
+Can you send me the thing that was missing?
+The box was empty.
+Could you have forgotten to pack one article?
+How do I report a missing item?
+parts missing from parcel
+I cannot find one of my items in the package.
+Is it possible that you left something out?
+I got fewer things than I ordered.
+Do you send missing items later?
+tell me what to do, my parcel is incomplete
+One article was not included in the delivery.
+only got part of my order
+Who do I tell that something was not in the parcel?
 
 @ payment methods
 = You can pay by card, bank transfer or in cash in the shop.
@@ -665,6 +1265,26 @@ Which payment options do you have?
 can i pay with my bank card
 How is payment done in your shop?
 Is paying with a card possible?
+Do you accept PayPal?
+Can I use Visa or Mastercard?
+Is cash okay in the shop?
+ways to pay
+What kinds of payment are accepted?
+Do you take debit cards?
+I want to pay by bank transfer, is that fine?
+Are credit cards welcome?
+tell me how I can pay
+Can I transfer the money from my bank?
+card or cash?
+Which means of payment are possible?
+Could I pay with coins and notes?
+I have no credit card, how else can I pay?
+Does your shop take Apple Pay?
+How do customers usually pay?
+What can I pay with at the checkout?
+payment options
+Is there a way to pay with my phone?
+May I settle with my debit card?
 
 @ invoice payment
 = Paying by invoice is possible from your second order.
@@ -684,6 +1304,26 @@ Do you let new customers pay by invoice?
 Is there an option to pay later?
 order now pay later
 Can I pay with an invoice for my first order?
+Can you bill me later?
+Do you let people buy on account?
+Is payment on invoice offered?
+pay by bill
+I want to see the goods before I pay.
+Can I receive it now and pay in two weeks?
+How do I choose invoice as payment?
+What do I need to be allowed to pay by invoice?
+Could I buy now and settle later?
+Are first time buyers allowed to pay on invoice?
+buy now pay later
+tell me if I can pay after it arrives
+Does paying on account work for my first purchase?
+From which order on can I use invoice payment?
+I would rather get a bill and pay afterwards.
+Will you deliver first and let me pay after?
+Is deferred payment possible?
+purchase on invoice
+Why can I not choose invoice at checkout?
+Do I have to pay up front or can you invoice me?
 
 @ instalments
 = We do not offer payment in instalments.
@@ -703,6 +1343,26 @@ Can I pay half now and half next month?
 Do you do payment plans?
 monthly payments possible
 Can I pay it off in small amounts?
+Do you have a finance option?
+Can I pay in three rates?
+Is a monthly plan available?
+installments possible
+I cannot afford it all at once, can I pay in steps?
+What about paying every month?
+Could I divide the price into smaller payments?
+Are monthly rates possible?
+How can I pay over six months?
+I want to split the bill into four parts.
+tell me if I can pay in installments
+finance or credit plan
+Does your shop offer credit?
+May I make a down payment and pay the rest monthly?
+Can the total be spread over the year?
+Would you accept several small payments?
+split payment
+Is there a way to pay 20 euros a month?
+I would like to pay it in bits.
+Do I need to pay the full sum in one go?
 
 @ when charged
 = Your card is charged when the parcel leaves.
@@ -722,6 +1382,26 @@ Will you charge me before you send it?
 no money has left my account yet
 When exactly do I get charged?
 Is the money taken immediately?
+At what time is the payment taken?
+Do you debit my card when I order?
+Has my payment gone through yet?
+card charge date
+My bank shows no payment for my order yet.
+When do you debit my account?
+Is my card billed on the day I order?
+What day will the money be withdrawn?
+I want to know when I will be charged.
+How soon is my card debited?
+Can I order today and be charged only when it ships?
+payment not taken yet
+tell me when the money leaves my bank
+Do I get charged before shipping or after?
+Does the charge happen right away?
+Will the money come off my card today?
+Are cards charged at checkout?
+when does the money come off
+My card still has the full balance after ordering, why?
+Could you say when the payment is booked?
 
 @ gift cards
 = Our gift cards are valid for three years.
@@ -741,6 +1421,26 @@ Will my gift card expire soon?
 For what time is the gift card good?
 does my gift card still work
 Is a gift card from last year still valid?
+What is the expiry date of a gift card?
+Can a gift card become invalid?
+Are your gift cards valid forever?
+gift card expiry
+I found a gift card in a drawer, is it still good?
+How soon must I spend my gift card?
+Is my gift card expired?
+Do I have to use the gift card within a year?
+tell me how long gift cards last
+I got a gift card for Christmas, when must I use it?
+When is the last day I can redeem my gift card?
+Does a gift card lose its value after some time?
+expired gift card
+Will you still accept a gift card from two years ago?
+Could I keep my gift card for next year?
+What is the deadline for spending a gift card?
+For how many years are gift cards good?
+how many months is a gift card valid
+I want to use an old gift card.
+By when should my gift card be redeemed?
 
 @ gift wrap
 = Gift wrapping costs 3 euros per item.
@@ -760,6 +1460,26 @@ Is there a fee for gift wrapping?
 Would you wrap this for my mother?
 wrapping as a present possible
 What is the price of gift wrap?
+Can I have it gift wrapped?
+Do you have wrapping paper and ribbon?
+Is there a gift wrapping service?
+wrap as present
+I am buying a birthday present, can you wrap it?
+What is the fee for gift paper?
+How do I add gift wrap to my order?
+Could you put a bow on it?
+Are presents wrapped for free?
+tell me what gift packing costs
+I want this wrapped up nicely for my friend.
+Does wrapping cost extra?
+gift wrapping price
+Will you make a pretty gift package out of it?
+Can each item be wrapped separately as a gift?
+Would it be possible to get Christmas wrapping?
+It is for a wedding, please wrap it.
+How many euros for wrapping one gift?
+Is a gift box available for a present?
+wrapped with ribbon please, how much
 
 @ student discount
 = Students get 10 percent off with a valid card.
@@ -779,6 +1499,26 @@ Is your shop cheaper for students?
 im a student can i get money off
 What do I save with a student card?
 Do you have special prices for students?
+Do you give money off to students?
+Are there student rates?
+What percentage off do students get?
+student price
+I go to college, do I pay less?
+Can pupils get a discount?
+How do I use my student card here?
+Is there a deal for university students?
+Does my student ID get me anything?
+tell me about the student offer
+I have a student card, what does it give me?
+student reduction
+Could I get something off with my university card?
+Which discount is there with a student pass?
+My daughter is a student, does she get a discount?
+Will I save money if I show my student ID?
+I want to buy with the student discount.
+How can I prove I am a student for the discount?
+students percent off
+Are students offered a cheaper price?
 
 @ newsletter
 = You get 5 euros off when you join our newsletter.
@@ -798,6 +1538,26 @@ Do new newsletter readers save money?
 How do I get the newsletter voucher?
 newsletter voucher worth how much
 What is the benefit of the newsletter?
+How can I subscribe to the newsletter?
+Do I get money off for subscribing?
+What do subscribers get?
+newsletter sign up
+I joined your mailing list, where is my voucher?
+Is there a bonus for signing up to your mailing list?
+Can I get your news by email?
+tell me about the newsletter offer
+Are there rewards for newsletter subscribers?
+How many euros do I save with the newsletter?
+I would like to receive your newsletter.
+Does the newsletter come with a coupon?
+subscribe bonus
+Where do I register for your newsletter?
+Will I get a coupon code when I subscribe?
+Could I have the newsletter coupon?
+I want to join your mailing list.
+mailing list discount
+Is it worth subscribing to your newsletter?
+What coupon comes with the newsletter?
 
 @ loyalty
 = You earn one point for each euro you spend.
@@ -817,6 +1577,26 @@ Do you reward loyal customers?
 how do the points work
 Can I collect bonus points with my order?
 How do I collect points?
+Do you offer a rewards scheme for people who shop often?
+Can I get a loyalty card?
+Is there a points program I can sign up for?
+What rewards do frequent shoppers receive?
+How many reward points is one euro worth?
+I want to join your loyalty scheme.
+Tell me about your bonus points.
+collect points
+I shop with you all the time, do I get rewards?
+Does every purchase give me points?
+Are there any benefits for returning customers?
+Will I earn points on this purchase?
+Where can I sign up for the rewards card?
+I was wondering whether you have a customer card with points.
+reward points per euro
+Do long time customers get a thank you bonus?
+When do I receive points for what I spend?
+membership card with points?
+I buy here every month, is there a bonus for that?
+Could you explain the loyalty program to me?
 
 @ cancel
 = You can cancel your order free of charge until it leaves.
@@ -837,6 +1617,26 @@ How do I cancel an order I just made?
 Is cancelling free?
 stop my order please
 Could you cancel my last order?
+How do I call off my order?
+I don't want it anymore, can I withdraw my order?
+Is there a cancellation fee?
+What is the deadline for cancelling?
+Do you charge for cancelling an order?
+Can I undo my purchase before you ship it?
+Tell me how to cancel what I bought.
+order cancellation
+Please do not send my order, I no longer need it.
+I clicked buy by accident, how can I revoke it?
+My order has not left yet, can it be cancelled?
+Where do I find the cancel button?
+I ordered twice by mistake, please cancel one order.
+Is it possible to back out of an order?
+What happens if I cancel now?
+cancel purchase free?
+I would like to cancel this morning's order.
+May I still call it off before it leaves?
+Are cancellations possible before shipping?
+I have second thoughts, can you halt my order?
 
 @ change order
 = To change an order, call us within one hour.
@@ -856,6 +1656,26 @@ Can I take one item out of my order?
 I picked the wrong item, can I change the order?
 add another item to my order
 Is it still possible to change what I ordered?
+Can I swap one article in my order before it ships?
+Do you let people modify an order after placing it?
+Is there a way to edit what I just ordered?
+What can I do if I ordered the wrong quantity?
+How do I add another product to an order I already placed?
+I want to increase the quantity in my order.
+Tell me how to alter my order.
+modify order
+I chose the wrong colour just now, can you correct my order?
+Please put one extra piece in my order.
+I forgot to include something in my order.
+adjust order quantity
+Could I update my order, I made a mistake in it?
+How late can I still make changes to my order?
+I ordered three but only want two, can you reduce it?
+My order is not quite right, may I revise it?
+Can you drop one article from my order and keep the rest?
+Whom do I contact to amend an order?
+Are changes to an order allowed after checkout?
+edit items in order
 
 @ warranty claim
 = For a warranty claim, send us the receipt and a photo.
@@ -875,6 +1695,26 @@ What is needed to claim on the warranty?
 It no longer works, is that covered by the warranty?
 claim on warranty how
 Which papers do you want for a warranty claim?
+What are the steps to file a warranty claim?
+How do I submit a claim under the guarantee for a faulty product?
+Do you need a photo for the warranty?
+Can I make a claim if my item failed within the warranty?
+Is there a form for warranty claims?
+I want to claim under warranty.
+Tell me how to get warranty service.
+faulty item warranty
+It is defective after a few months, how do I claim?
+What proof do you want for a warranty request?
+My product quit working and the warranty still runs.
+Where should I send my warranty request?
+The handle came off after six months, is that a warranty case?
+warranty claim documents needed
+Could you help me with a warranty problem?
+Does the warranty require proof of purchase?
+I have a defect and would like to use the warranty.
+Who handles warranty cases?
+How can I register a warranty claim?
+make use of warranty, what to send
 
 @ repairs
 = Our workshop repairs our items for 15 euros.
@@ -894,6 +1734,26 @@ Do you have a workshop for repairs?
 What is the price of a repair?
 can u mend it for me
 Would you mend an item that I bought years ago?
+Do you offer repairs in your workshop?
+Can you restore something I have had for years?
+Is there somebody in the shop who mends things?
+What would I pay to get it fixed?
+How expensive is it to have something repaired?
+I want to have my old one fixed.
+Tell me your repair price.
+repair cost
+Are there any items your workshop can mend?
+Would your workshop fix a worn out item?
+Where can I get my item mended?
+I would rather mend it than buy a new one.
+fix my item
+Could someone look at my old piece and repair it?
+The seam has torn after long use, can you mend it?
+Which items do you repair?
+Are repairs expensive?
+What is the repair fee?
+It is out of warranty and broken, can your workshop help?
+May I bring something in for fixing?
 
 @ spare parts
 = You can order spare parts for ten years.
@@ -913,6 +1773,26 @@ Will I still get parts in a few years?
 Can you sell me a replacement part?
 looking for a spare part
 Do you keep parts for older items?
+Can I order a single component?
+Do you stock parts for items from years ago?
+Is there a place to buy replacement pieces?
+What spares do you have?
+How many years do you keep spare parts?
+I want to buy a replacement handle.
+Tell me how to get a spare part.
+replacement part
+I lost a screw, do you sell it on its own?
+Where do I order spares?
+My old lamp needs a new shade, can I buy only that?
+Are spares still sold for discontinued items?
+Could I purchase just the lid?
+buy spare part for old model
+One knob has worn out, where do I get another knob?
+Will spare parts still be around ten years from now?
+Does every item have spare parts available?
+May I order a missing screw separately for my old item?
+parts availability
+I would like to fix it myself, do you sell the parts?
 
 @ business orders
 = Companies get 12 percent off from 20 items.
@@ -932,6 +1812,26 @@ What do we save if we buy for our whole firm?
 Can firms get a better price?
 discount for big orders
 How much off do business customers get?
+Do you offer corporate pricing?
+Can our firm get a discount on many items?
+Is there a wholesale deal for firms?
+What is your rate for bulk purchases?
+How do I get a company discount?
+I want to order in large quantities for work.
+Tell me the discount for business clients.
+corporate discount
+Our office needs thirty of these, do we pay less?
+We want gifts for our employees, is there a discount?
+Are there volume discounts?
+wholesale price
+Does my company pay less when buying in bulk?
+How many items must a company buy to get a discount?
+I am buying on behalf of a business, any special rate?
+Could you make us an offer for a hundred pieces?
+Which price reduction do firms receive?
+Do you supply companies?
+quantity discount for companies
+My boss wants to buy forty items, what do we save?
 
 @ founded
 = Fern and Otter was founded in 1987.
@@ -951,6 +1851,26 @@ Since which year are you in business?
 how old is fern and otter
 When was the shop started?
 Are you a new company?
+What is the founding year of your company?
+When did your business first open its doors?
+How far back does your company go?
+Do you know in what year the firm was established?
+Can you tell me the age of your shop?
+Is there a long history behind your shop?
+I want to know when your company was set up.
+Tell me how old the business is.
+founding year
+year established
+What year did it all begin?
+Has your shop been here for a long time?
+In what year was the business created?
+How many years old is the company?
+When was the company established?
+Were you already around in the nineties?
+Since when have you been selling things?
+age of the company
+I am curious how long your firm has existed.
+Did your shop start recently or long ago?
 
 @ founder
 = Fern and Otter was founded by the sisters Ada and June Marlow.
@@ -970,6 +1890,26 @@ Who is the boss of Fern and Otter?
 Who set up the company?
 who created fern and otter
 Does the company belong to a family?
+Who is the owner of this shop?
+What are the owners called?
+Do you know who established the company?
+Can you name the founders?
+Is there a family behind the shop?
+How are the founders called?
+I want to know who founded the business.
+Tell me who started the company.
+owner name
+Which people started this business?
+Was the shop founded by one person or several?
+Who came up with the idea for the shop?
+Who does this company belong to?
+company owners
+Could you tell me about the people behind the brand?
+Is the shop owned by a family?
+Who first opened the shop?
+Are the founders sisters?
+Who is in charge of the company?
+I would love to know the name of your founder.
 
 @ packaging
 = All our parcels are packed in recycled paper.
@@ -989,6 +1929,26 @@ Can the packaging be recycled?
 Do you use recycled material for the parcels?
 is the packaging recycled
 In what do you wrap the parcels for shipping?
+Do you use eco friendly packaging?
+Can I recycle your boxes?
+Is there any plastic in your parcels?
+What sort of paper do you pack with?
+How green are your shipping boxes?
+I want as little plastic as possible in my parcel.
+Tell me what your packaging is made of.
+plastic free packing
+recycled paper packaging?
+Are your boxes made of cardboard?
+Does my order come in plastic?
+Which materials do you use for packing?
+I try to avoid plastic waste, how do you pack?
+Is your packing material sustainable?
+Do you send things in bubble wrap?
+packing material
+Are your parcels filled with paper or foam?
+Could you pack my order without plastic?
+How environmentally friendly is the box my order comes in?
+Will there be a lot of packaging waste?
 
 @ dogs
 = Yes, friendly dogs are welcome in our shop.
@@ -1008,6 +1968,26 @@ Can I visit you with my puppy?
 We always have our dog with us, is that a problem?
 bringing a dog
 Will my dog be welcome?
+Are four legged friends allowed?
+Do you accept dogs inside?
+Is it okay if my dog comes along?
+What is your rule on dogs?
+How do you feel about dogs in the store?
+I want to bring my puppy along.
+Tell me if pets may come in.
+pets allowed?
+dog friendly shop
+My dog is well behaved, can he come inside?
+Must I leave my dog outside?
+May animals enter the store?
+Can I take my cat or dog into the shop?
+I would hate to tie my dog up outside, may he come in?
+Do dogs need to be on a lead in your shop?
+Would it bother you if I brought my dog?
+We are coming with two dogs, is that all right?
+Could I walk in with my pet?
+no dogs allowed or is it fine?
+Are large dogs welcome too?
 
 @ wheelchair
 = Yes, our shop has a ramp and a wide door for wheelchairs.
@@ -1027,6 +2007,26 @@ Do I have to climb stairs to get in?
 Is it possible to enter without steps?
 ramp for wheelchair there?
 How accessible is your shop?
+Do you have step free access?
+Can disabled customers get into the shop?
+Is there a ramp at the entrance?
+What about access for people who cannot climb stairs?
+How wide is your door?
+I want to visit in my wheelchair.
+Tell me if the store is barrier free.
+step free entrance
+My mother cannot walk stairs, can she get in?
+Does the entrance have steps?
+Are wheelchair users able to enter?
+Will my electric wheelchair fit through the door?
+disabled access?
+Could I push a stroller into the shop?
+My grandmother uses a walker, can she enter easily?
+Is the entrance level or are there stairs?
+I have trouble walking, is the shop easy to enter?
+Which entrance is best for a wheelchair?
+barrier free
+May I roll in with a mobility scooter?
 
 @ jobs
 = Send your job application to jobs@fernotter.example.
@@ -1046,6 +2046,26 @@ Where can I apply?
 To whom do I send my job application?
 any open jobs at the moment
 I want to join your team.
+Do you have any vacancies?
+Can I send you my CV?
+Is there a job opening in your shop?
+What positions are you looking to fill?
+How can I become an employee?
+I want to apply as a sales assistant.
+Tell me how to get hired.
+current vacancies
+careers with you
+Are you recruiting right now?
+I am a student and need a part time job.
+Who do I write to about employment?
+Where should my resume go?
+Do you offer internships?
+hiring staff?
+Could I do an apprenticeship with you?
+I have just lost my job, are you seeking workers?
+Any weekend work available for me?
+My son wants a summer job with you.
+Which email is for job applications?
 
 @ workshops
 = We hold a free craft class every first Thursday at 7 pm.
@@ -1065,6 +2085,26 @@ When do the classes take place?
 Is there a course I can attend?
 events at the shop?
 Is the craft class free?
+Do you run craft courses?
+Can I sign up for an evening course?
+Is there a class on making things?
+What time does the craft class start?
+How often do you hold a craft class?
+I want to attend your next event.
+Tell me about your craft lessons.
+craft course
+upcoming events
+Are there lessons for beginners?
+Which evening is the craft class on?
+Do I have to pay for the craft course?
+I love making things, do you give lessons?
+Could my friend and I take part in a craft evening?
+Does your shop host events on Thursday evening?
+When can I come to a crafting lesson?
+craft class date and time
+Where do I learn crafts from you?
+Will there be a craft class this month?
+Are you teaching handicraft to customers?
 
 @ password
 = Choose Forgot password on the login page to get a new one.
@@ -1084,6 +2124,26 @@ How do I log in without my password?
 Can you send me a new password?
 cant log in to my account
 I don't remember my password any more.
+Do you have a way to recover my password?
+Can I set a new password?
+Is there a link to reset my login?
+What do I do when I cannot sign in?
+How do I recover access to my account?
+I want to change my login password.
+Tell me how to get back into my account.
+forgotten password
+sign in problem
+It says wrong password all the time.
+My account is locked, how do I get in?
+Could you reset my password for me?
+I am locked out of my account.
+Why does the site reject my login?
+Where do I request a new password?
+I typed my password three times and it fails.
+Signing in does not work, please help.
+new password please
+I have not logged in for ages and forgot the password.
+Which button do I press if I lost my password?
 
 @ delete account
 = You can delete your account under Settings and then Privacy.
@@ -1103,6 +2163,26 @@ Where in the settings can I close my account?
 How do I erase my data?
 closing my account
 I no longer need my account, how do I remove it?
+Do you delete customer data on request?
+Can my profile be removed?
+Is there a button to close my account?
+What steps delete my account for good?
+How do I permanently remove my profile?
+I want to leave and have my account erased.
+Tell me how to deactivate my account.
+remove account
+erase my data
+Please wipe all my personal information.
+Where can I unregister?
+I do not shop here any longer, please close my account.
+Could you take my details out of your system?
+How can I terminate my customer account?
+May I ask you to erase my profile?
+I would like my user account shut down.
+Which setting removes my account?
+deactivate profile
+Will you delete my personal details if I ask?
+I worry about privacy, how do I remove my data?
 
 @ invoice copy
 = You find all your invoices under My orders.
@@ -1122,6 +2202,26 @@ Where do I see my old invoices?
 Is there a way to download the bill?
 need my receipt again
 How can I get the invoice for an old order?
+Do you keep my past invoices online?
+Can I get a duplicate of my bill?
+Is there a PDF of my invoice?
+What page shows my invoices?
+How can I print the receipt for my order?
+I want to download last year's invoices.
+Tell me where my receipts are stored.
+download invoice pdf
+receipt lost
+I threw away the receipt, can you give me another?
+My accountant is asking for the invoice.
+Where is the bill for my last purchase?
+There was no invoice in my parcel.
+Could you email me a copy of the receipt?
+I need proof of purchase for my taxes.
+duplicate bill
+Are my invoices saved in my account?
+Which menu do I open to see my bills?
+May I have a second copy of the invoice?
+I cannot find the invoice for my order anywhere.
 
 @ price match
 = We pay back the difference if you find a lower price within 14 days.
@@ -1141,6 +2241,26 @@ Now it costs less than I paid, do I get something back?
 I saw the same thing for a lower price.
 cheaper somewhere else, do you match
 Would you match the price of another shop?
+Do you beat the prices of competitors?
+Can you match a cheaper offer I found online?
+Is there a best price promise?
+What if a rival sells it cheaper?
+How do I get the price difference back?
+I want the lower price that I saw elsewhere.
+Tell me about your price guarantee.
+best price guarantee
+found cheaper online
+A different store sells it for ten euros less.
+I paid more than others charge, do you refund the difference?
+Will I get the difference if the price falls?
+It went down in price the day after I ordered.
+Does your price promise cover other shops?
+Could you go down to the competitor's price?
+My friend bought the same thing cheaper at another store.
+lower price at competitor
+Are you willing to equal another seller's price?
+I feel I overpaid, it is cheaper on another site.
+Where do I report a lower price I discovered?
 """
 
 
@@ -1194,6 +2314,22 @@ What do you ask for the {p}?
 what does a {p} cost these days
 Can you give me a price for the {p}?
 How much money do I need for the {p}?
+How much does your {p} cost?
+The {p}, how much is it?
+how much is that {p}
+I like the {p}. How much is it?
+Do you know how much the {p} is?
+What is the cost of the {p}?
+cost of the {p}
+{p} how much
+How much would the {p} be?
+What price tag is on the {p}?
+I would love the {p}. What does it cost?
+Tell me what the {p} costs, please.
+Is the {p} cheap?
+at what price is the {p}
+How many euros do I pay for the {p}?
+Please send me the price of the {p}.
 """,
     "material": """
 What is the {p} made of?
@@ -1216,6 +2352,22 @@ Before I buy the {p}, what material is it?
 Is there any plastic in the {p}?
 What sort of material is used in the {p}?
 material of the {p} please
+Is the {p} plastic?
+Is there plastic or metal in the {p}?
+Is there any metal in the {p}?
+Is the {p} made of wood or metal?
+Do you use plastic for the {p}?
+what is that {p} made of
+{p} made of what
+The {p}, what is it made of?
+Does the {p} have any plastic parts?
+Is the {p} free of plastic?
+materials used for the {p}
+Tell me what the {p} is made of.
+Is there any real wood in the {p}?
+Which materials go into the {p}?
+I do not like plastic. What is the {p} made of?
+what fabric or material is the {p}
 """,
     "size": """
 How big is the {p}?
@@ -1238,6 +2390,22 @@ what size does the {p} come in
 Is the {p} a small one?
 How big is the {p} exactly?
 size of the {p} pls
+How small is the {p}?
+The {p}, how big is it?
+{p} dimensions
+{p} measurements please
+How tall or wide is the {p}?
+What is the exact size of the {p}?
+how large is that {p}
+I like the {p}, but how big is it?
+Will the {p} be big enough for me?
+Does the {p} fit in a small room?
+Tell me the size of the {p}.
+Do you know how big the {p} is?
+Is your {p} large?
+how much space does the {p} take or give
+What are the exact measurements of your {p}?
+I want to know how large the {p} is.
 """,
     "warranty": """
 How long is the warranty on the {p}?
@@ -1260,6 +2428,22 @@ How many years do you guarantee the {p}?
 is the {p} covered by a warranty
 Until when is my {p} covered?
 What is the warranty period of the {p}?
+{p} guarantee
+The {p}, how long is it under guarantee?
+What is the warranty for the {p}?
+For how many years is the {p} covered?
+Until when does the warranty of the {p} last?
+Until when is the {p} under warranty?
+warranty period for the {p}
+how many years guarantee on the {p}
+Tell me about the guarantee of the {p}.
+How long am I covered with the {p}?
+Does a guarantee come with the {p}?
+If the {p} breaks in a year, is it covered?
+I like the {p}. How long is the warranty?
+Is my {p} still under warranty?
+When does the guarantee of my {p} end?
+how long does the {p} warranty last
 """,
     "colours": """
 Which colours does the {p} come in?
@@ -1282,6 +2466,22 @@ In what colours do you make the {p}?
 Does the {p} only come in one colour?
 which colour options has the {p}
 I am looking for the {p} in a nice colour.
+{p} colors
+{p} in which colour
+The {p}, which colours are there?
+Is there a choice of colours for the {p}?
+What colour choice is there for the {p}?
+choice of colours for the {p}
+What other colours does the {p} have?
+Can I have the {p} in blue?
+Do you have the {p} in white?
+Is the {p} also sold in black?
+Tell me the colours of the {p}.
+I like the {p}. Which colours do you have?
+Which colour can I choose for the {p}?
+what color is the {p}
+Are there several colours of the {p}?
+I want the {p} in a different colour.
 """,
 }
 
@@ -1898,13 +3098,13 @@ def faq_rows() -> dict[str, list[dict]]:
     rows: dict[str, list[dict]] = {"train": [], "valid": [], "heldout": []}
     for name, (answer, wordings) in read_general_facts().items():
         rng = random.Random(f"{SEED} {name}")
-        assert len(set(wordings)) == len(wordings) >= 16, name
+        assert len(set(wordings)) == len(wordings) >= 36, name
         for part, chosen in split_wordings(wordings, rng).items():
             rows[part] += [chat_row(dress(wording, rng), answer) for wording in chosen]
     for attribute, block in PRODUCT_WORDINGS.items():
         rng = random.Random(f"{SEED} {attribute}")
         wordings = block.strip().splitlines()
-        assert len(set(wordings)) == len(wordings) >= 20, attribute
+        assert len(set(wordings)) == len(wordings) >= 36, attribute
         for part, chosen in split_wordings(wordings, rng).items():
             for product in PRODUCTS:
                 answer = product_answer(product, attribute)

@@ -1,7 +1,7 @@
 """Tiny random-weight models of both families, saved by transformers, with the tiny tokenizer beside them.
 
     from tiny_models import make_llama, make_qwen2
-    folder = make_llama("/tmp/x/llama", seed=1, tied=False, dtype="float32")
+    folder = make_llama("models/llama", seed=1, tied=False, dtype="float32")
 """
 import os
 import pathlib
