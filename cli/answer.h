@@ -1,9 +1,5 @@
 // One answer, written out while it is made; shared by generate and chat.
 #pragma once
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
-
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -12,6 +8,10 @@
 
 #include "cli/model_source.h"
 #include "eval/generation.h"
+
+namespace CLI {
+class App;
+}
 
 namespace slmtune::cli {
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/answer.h"
+#include "cli/command_line.h"
 #include "cli/output.h"
 #include "core/error.h"
 #include "core/log.h"

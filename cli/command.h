@@ -5,14 +5,14 @@
 //   void setup_merge(CLI::App& app, Program& program);   // declared below, defined in
 //   merge_cmd.cpp
 #pragma once
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
-
 #include <functional>
 #include <string>
 
 #include "core/error_codes.h"
+
+namespace CLI {
+class App;
+}
 
 namespace slmtune::cli {
 

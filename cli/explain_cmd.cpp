@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/command_line.h"
 #include "cli/output.h"
 #include "core/error.h"
 #include "core/text.h"

@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "cli/answer.h"
+#include "cli/command_line.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"
 #include "core/error.h"

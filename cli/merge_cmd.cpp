@@ -1,5 +1,6 @@
 #include <memory>
 
+#include "cli/command_line.h"
 #include "cli/exports.h"
 #include "cli/output.h"
 #include "core/atomic_file.h"

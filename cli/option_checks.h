@@ -1,10 +1,10 @@
 // Checks of option values with messages of our own; usage_error() puts the option's name in front.
 #pragma once
-#include <CLI/App.hpp>
-
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "cli/command_line.h"
 
 namespace slmtune::cli {
 

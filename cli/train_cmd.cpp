@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "cli/command_line.h"
 #include "cli/output.h"
 #include "cli/publish.h"
 #include "cli/signals.h"

@@ -3,10 +3,7 @@
 //   slmtune: error[U001]: unknown option '--jsn'
 //   help: did you mean '--json'? 'slmtune eval --help' lists the options
 #pragma once
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
-
+#include "cli/command_line.h"
 #include "core/error.h"
 
 namespace slmtune::cli {
