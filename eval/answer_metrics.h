@@ -1,5 +1,5 @@
-// Answer metrics as in SQuAD (Rajpurkar et al. 2016, evaluate-v1.1): lower case, punctuation and articles removed,
-// white space folded, then equality (exact match) or token overlap (F1).
+// Answer metrics as in SQuAD (Rajpurkar et al. 2016, evaluate-v1.1): lower case, punctuation and
+// articles removed, white space folded, then equality (exact match) or token overlap (F1).
 #pragma once
 #include <string>
 #include <string_view>

@@ -1,4 +1,5 @@
-// Scores of a model on rows: loss over label tokens, and answers against the rows' last assistant turn.
+// Scores of a model on rows: loss over label tokens, and answers against the rows' last assistant
+// turn.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -16,10 +17,11 @@
 namespace slmtune::eval {
 
 struct Score {
-  double loss = 0.0;          // mean over label tokens, natural log
+  double loss = 0.0;  // mean over label tokens, natural log
   int64_t label_tokens = 0;
   double perplexity = 0.0;
-  std::optional<double> exact_match, f1;  // means over `answers` rows; absent when not asked for or no row has an answer
+  // Means over `answers` rows; absent when not asked for or when no row has an answer.
+  std::optional<double> exact_match, f1;
   int64_t answers = 0;
 };
 
@@ -35,10 +37,13 @@ std::vector<Question> questions(const std::filesystem::path& path, const std::st
                                 const data::Tokenizer& tokenizer, const data::ChatTemplate* chat);
 
 // Loss part only (answers stay absent). No gradient; adapters as they are set.
-Score score_loss(models::CausalLM& model, std::span<const data::Tokens> rows, int64_t micro_batch_tokens);
+Score score_loss(models::CausalLM& model, std::span<const data::Tokens> rows,
+                 int64_t micro_batch_tokens);
 
-// Greedy answers, compared by exact match and F1 and added to `score`. `on_answer(index, text)` may be empty.
-void score_answers(models::CausalLM& model, const data::Tokenizer& tokenizer, std::span<const Question> rows,
-                   int64_t max_tokens, Score& score, const std::function<void(size_t, const std::string&)>& on_answer = {});
+// Greedy answers, compared by exact match and F1 and added to `score`. `on_answer(index, text)` may
+// be empty.
+void score_answers(models::CausalLM& model, const data::Tokenizer& tokenizer,
+                   std::span<const Question> rows, int64_t max_tokens, Score& score,
+                   const std::function<void(size_t, const std::string&)>& on_answer = {});
 
 }  // namespace slmtune::eval

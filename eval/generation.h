@@ -17,9 +17,11 @@ struct SamplingOptions {
   uint64_t seed = 7;
 };
 
-// Tokens after `prompt`, without the stop token. `on_token` (may be empty) sees each as it is made; returning false stops.
-// Same model, prompt, options: same tokens. UserError D030 when prompt + max_tokens leave the model's context.
-std::vector<int32_t> generate(models::CausalLM& model, std::span<const int32_t> prompt, std::span<const int32_t> stop_ids,
-                              const SamplingOptions& options, const std::function<bool(int32_t)>& on_token = {});
+// Tokens after `prompt`, without the stop token. `on_token` (may be empty) sees each as it is made;
+// returning false stops. Same model, prompt, options: same tokens. UserError D030 when prompt +
+// max_tokens leave the model's context.
+std::vector<int32_t> generate(models::CausalLM& model, std::span<const int32_t> prompt,
+                              std::span<const int32_t> stop_ids, const SamplingOptions& options,
+                              const std::function<bool(int32_t)>& on_token = {});
 
 }  // namespace slmtune::eval

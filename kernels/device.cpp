@@ -39,8 +39,8 @@ std::string dtype_word(at::ScalarType dtype) {
   return dtype == at::kBFloat16 ? "bfloat16" : "float32";
 }
 
-// float32 unless asked. Measured with the quick start's LoRA on a Xeon with AVX512-BF16 but without AMX: bfloat16 took twice
-// the time. With AMX it is not measured yet.
+// float32 unless asked. Measured with the quick start's LoRA on a Xeon with AVX512-BF16 but without
+// AMX: bfloat16 took twice the time. With AMX it is not measured yet.
 DeviceChoice choose_cpu(const std::string& dtype, const std::string& remark) {
   DeviceChoice choice;
   choice.dtype = asked_dtype(dtype).value_or(at::kFloat);

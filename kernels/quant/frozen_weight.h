@@ -1,5 +1,6 @@
-// A linear layer's weight in its storage format. Adding a format = a folder under kernels/quant/ and a registry row.
-// Law (tests/conformance): matmul(x) ≈ x·dense()ᵀ, gradient flows to x, state() round-trips bit-exactly.
+// A linear layer's weight in its storage format. Adding a format = a folder under kernels/quant/
+// and a registry row. Law (tests/conformance): matmul(x) ≈ x·dense()ᵀ, gradient flows to x, state()
+// round-trips bit-exactly.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -13,7 +14,8 @@ namespace slmtune::kernels {
 class FrozenWeight {
  public:
   virtual ~FrozenWeight() = default;
-  // [.., in] -> [.., out], in x's dtype; gradient to x (and to the weight itself when trainable() and it requires grad).
+  // [.., in] -> [.., out], in x's dtype; gradient to x (and to the weight itself when trainable()
+  // and it requires grad).
   virtual at::Tensor matmul(const at::Tensor& x) const = 0;
   // [out, in] in `dtype`; a dense weight of that dtype is returned without a copy.
   virtual at::Tensor dense(at::ScalarType dtype) const = 0;
