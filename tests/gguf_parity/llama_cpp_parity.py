@@ -62,7 +62,9 @@ class Reference:
         self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         self.tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
         eos = self.model.config.eos_token_id
-        self.stops = set(eos if isinstance(eos, list) else [eos])
+        # llama.cpp and slmtune end a generation at these texts too, whatever the config names as eos.
+        texts = [text for text in ("<|endoftext|>", "<|im_end|>") if text in self.tokenizer.get_vocab()]
+        self.stops = {*(eos if isinstance(eos, list) else [eos]), *self.tokenizer.convert_tokens_to_ids(texts)}
 
     @torch.no_grad()
     def greedy(self, ids: list[int], count: int) -> tuple[list[int], list[torch.Tensor], float]:
