@@ -90,7 +90,9 @@ def main() -> int:
         ("peak memory of the process", f"{summary['peak_memory_bytes'] / 2**30:.2f} GiB"),
         ("wall time", f"{wall:.0f} s"),
     ]
-    shown = shlex.join(["slmtune", "train", options.recipe])
+    # Settings that only say where the data lie are nobody's business; all others belong to the measurement.
+    told = [s for s in options.set if not s.startswith("data.")]
+    shown = shlex.join(["slmtune", "train", options.recipe, *(part for s in told for part in ("--set", s))])
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     out.with_suffix(".md").write_text(
         f"# {Path(options.recipe).stem} on the CPU\n\n`{shown}`, written by `benchmarks/run_recipe.py`.\n\n"
