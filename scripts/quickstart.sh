@@ -69,7 +69,7 @@ if [ -z "$gguf" ]; then
 fi
 echo "question: $QUESTION"
 printf 'answer:   '
-slmtune generate "$FAQ#1" --prompt "$QUESTION" --greedy --max-tokens 64
+slmtune generate -q "$FAQ#1" --prompt "$QUESTION" --greedy --max-tokens 64
 
 cat <<END
 
