@@ -31,4 +31,28 @@ void add_device_flags(CLI::App& command, DeviceFlags& flags) {
       ->check(one_of({"auto", "float32", "bfloat16"}));
 }
 
+void add_sampling_flags(CLI::App& command, eval::SamplingOptions& options) {
+  command.add_flag("--greedy", options.greedy,
+                   "always the most likely token (off by default: sampled)");
+  command.add_option("--max-tokens", options.max_tokens, "longest answer, in tokens")
+      ->capture_default_str()
+      ->check(whole_number(1, 1 << 20));
+  command.add_option("--seed", options.seed, "same seed, same answer")
+      ->capture_default_str()
+      ->check(whole_number(0, INT64_MAX));
+  command
+      .add_option("--temperature", options.temperature,
+                  "below 1 more predictable, above 1 more varied")
+      ->capture_default_str()
+      ->check(decimal(0.01, 100.0));
+  command.add_option("--top-k", options.top_k, "choose among the k most likely tokens; 0 = all")
+      ->capture_default_str()
+      ->check(whole_number(0, 1 << 30));
+  command
+      .add_option("--top-p", options.top_p,
+                  "choose among the most likely tokens of this summed probability")
+      ->capture_default_str()
+      ->check(decimal(0.0, 1.0));
+}
+
 }  // namespace slmtune::cli

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/error_codes.h"
+#include "eval/sampling_options.h"
 
 namespace CLI {
 class App;
@@ -35,7 +36,9 @@ struct Program {
 void finish_command(CLI::App& command, Program& program, const std::string& example);
 
 void add_device_flags(CLI::App& command, DeviceFlags& flags);
+void add_sampling_flags(CLI::App& command, eval::SamplingOptions& options);
 
+void setup_pull(CLI::App& app, Program& program);
 void setup_train(CLI::App& app, Program& program);
 void setup_eval(CLI::App& app, Program& program);
 void setup_generate(CLI::App& app, Program& program);

@@ -1,7 +1,5 @@
 // slmtune: the command line. Turns every exception into a message and an exit code; nothing else in
 // the program exits.
-#include <c10/util/Exception.h>
-
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -26,6 +24,7 @@ void set_up_app(CLI::App& app, Program& program) {
   app.footer(
       "Example:\n  slmtune train recipes/quickstart/faq.yaml\n\n'slmtune COMMAND --help' shows a "
       "command's options.");
+  setup_pull(app, program);
   setup_train(app, program);
   setup_eval(app, program);
   setup_generate(app, program);
@@ -70,13 +69,9 @@ int report(const Error& error) {
   return static_cast<int>(error.exit_code());
 }
 
-std::string first_line(const std::string& text) {
-  return shown(text.substr(0, text.find('\n')), 600);
-}
-
-int report_out_of_memory(const std::string& detail) {
+int report_out_of_memory() {
   return report(UnavailableError(
-      "G010", "slmtune", "out of memory" + detail,
+      "G010", "slmtune", "out of memory",
       "lower train.micro_batch_tokens or data.max_tokens, or use a smaller model"));
 }
 
@@ -93,18 +88,10 @@ int main(int count, char** words) {
     die_by_signal(SIGPIPE);
   } catch (const Error& error) {
     return report(error);
-  } catch (const c10::OutOfMemoryError& error) {
-    return report_out_of_memory(": " + first_line(error.what_without_backtrace()));
-  } catch (const c10::Error& error) {
-    std::string text = error.what_without_backtrace();
-    // LibTorch's CPU allocator reports exhaustion as a plain c10::Error.
-    if (text.find("not enough memory") != std::string::npos) return report_out_of_memory("");
-    return report(InternalError("X001", "slmtune", first_line(text),
-                                "this is a bug in slmtune; please report it"));
   } catch (const std::bad_alloc&) {
-    return report_out_of_memory("");
+    return report_out_of_memory();
   } catch (const std::exception& error) {
-    return report(InternalError("X001", "slmtune", first_line(error.what()),
+    return report(InternalError("X001", "slmtune", shown(error.what(), 600),
                                 "this is a bug in slmtune; please report it"));
   } catch (...) {
     return report(InternalError("X001", "slmtune", "unknown exception",

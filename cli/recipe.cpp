@@ -6,7 +6,7 @@
 #include "core/text.h"
 #include "data/chat/chat_template.h"
 #include "export/encodings/encoding.h"
-#include "kernels/quant/frozen_weight.h"
+#include "kernels/quant/names.h"
 
 namespace slmtune::cli {
 namespace {
@@ -29,13 +29,6 @@ void parse_name(Recipe& recipe, YamlReader& yaml) {
         "it names the store's folder and the exported files");
   recipe.store = yaml.text("store", "runs/" + recipe.name);
   if (recipe.store.empty()) yaml.mistake("R008", "store", "'store' must name a folder");
-}
-
-std::vector<std::string> quant_names() {
-  std::vector<std::string> names = {"none"};
-  for (const kernels::QuantRow& row : kernels::quant_formats())
-    if (row.name != "none") names.push_back(row.name);
-  return names;
 }
 
 void check_model_origin(const ModelChoice& model, YamlReader& yaml) {
@@ -75,7 +68,7 @@ ModelChoice parse_model(YamlReader yaml) {
   model.from = yaml.optional_text("from");
   model.init = yaml.optional_text("init");
   model.adapter = yaml.optional_text("adapter");
-  model.quant = yaml.choice("quant", "none", quant_names());
+  model.quant = yaml.choice("quant", "none", kernels::quant_names());
   model.dtype = yaml.choice("dtype", "auto", {"auto", "float32", "bfloat16"});
   model.device = yaml.choice("device", "auto", {"auto", "cpu", "cuda"});
   model.chat_template = parse_template(yaml);

@@ -1,8 +1,9 @@
 # LibTorch as two imported targets, without find_package(Torch): that one demands the CUDA language, probes for a GPU
 # and links everything, which costs 2 s at each start of a program.
 #
-#   LibTorch::cpu    torch_cpu and c10, headers as SYSTEM
-#   LibTorch::cuda   adds torch_cuda and c10_cuda (only the CUDA module links it)
+#   LibTorch::headers   what compiling needs, as SYSTEM
+#   LibTorch::cpu       adds torch_cpu and c10
+#   LibTorch::cuda      adds torch_cuda and c10_cuda (only the CUDA module links it)
 #
 # Set LIBTORCH_DIR to a folder with include/ and lib/: the `torch` folder of a PyPI wheel or an unpacked libtorch zip.
 if(NOT LIBTORCH_DIR)
@@ -24,10 +25,12 @@ find_package_handle_standard_args(LibTorch
   REASON_FAILURE_MESSAGE "run scripts/setup.sh, or pass -DLIBTORCH_DIR=<folder with include/ and lib/>")
 
 if(LibTorch_FOUND AND NOT TARGET LibTorch::cpu)
+  add_library(LibTorch::headers INTERFACE IMPORTED)
+  set_target_properties(LibTorch::headers PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${LIBTORCH_INCLUDE_DIR};${LIBTORCH_INCLUDE_DIR}/torch/csrc/api/include")
   add_library(LibTorch::c10 SHARED IMPORTED)
   set_target_properties(LibTorch::c10 PROPERTIES
     IMPORTED_LOCATION "${LIBTORCH_C10_LIBRARY}"
-    INTERFACE_INCLUDE_DIRECTORIES "${LIBTORCH_INCLUDE_DIR};${LIBTORCH_INCLUDE_DIR}/torch/csrc/api/include")
+    INTERFACE_LINK_LIBRARIES LibTorch::headers)
   add_library(LibTorch::cpu SHARED IMPORTED)
   set_target_properties(LibTorch::cpu PROPERTIES
     IMPORTED_LOCATION "${LIBTORCH_CPU_LIBRARY}"

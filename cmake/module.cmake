@@ -12,15 +12,21 @@ endfunction()
 
 # The precompiled header that every target with LibTorch in it reuses (narrow headers, never torch/torch.h).
 add_library(slmtune_torch_pch STATIC "${CMAKE_CURRENT_LIST_DIR}/torch_pch.cpp")
-target_link_libraries(slmtune_torch_pch PUBLIC LibTorch::cpu PRIVATE slmtune_warnings)
+target_link_libraries(slmtune_torch_pch PUBLIC LibTorch::headers PRIVATE slmtune_warnings)
 target_precompile_headers(slmtune_torch_pch PRIVATE "${CMAKE_CURRENT_LIST_DIR}/torch_pch.h")
 
 # The code of the fmt that LibTorch's headers bring.
 add_library(slmtune_torch_fmt STATIC "${CMAKE_CURRENT_LIST_DIR}/torch_fmt.cpp")
-target_link_libraries(slmtune_torch_fmt PUBLIC LibTorch::cpu)
+target_link_libraries(slmtune_torch_fmt PUBLIC LibTorch::headers)
 
+# A static library needs the headers only; what is linked in the end (engine, tests) needs LibTorch itself. So the
+# program can use the parts of these modules that are free of LibTorch without loading it (cli/engine.h).
 function(slmtune_use_torch target)
-  target_link_libraries(${target} PUBLIC LibTorch::cpu slmtune_torch_fmt PRIVATE slmtune_warnings)
+  target_link_libraries(${target} PUBLIC LibTorch::headers slmtune_torch_fmt PRIVATE slmtune_warnings)
+  get_target_property(type ${target} TYPE)
+  if(NOT type STREQUAL STATIC_LIBRARY)
+    target_link_libraries(${target} PRIVATE LibTorch::cpu)
+  endif()
   # Executables would get -fPIE, which a header precompiled with -fPIC does not fit.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fPIC>)
   target_precompile_headers(${target} REUSE_FROM slmtune_torch_pch)

@@ -50,11 +50,25 @@ constexpr ErrorRow kRows[] = {
      "(cut off their end)."},
     {"D020", kBadData, "role that the chat template does not take",
      "A conversation has a message of a role that the model's chat template cannot print, for "
-     "example a tool result "
-     "with Llama 3. Leave the message out, or give its text to the model in a user's message."},
+     "example a system text with Gemma 2 or a tool result with Llama 3. Leave the message out, or "
+     "give its text to the model in a user's message."},
     {"D021", kBadData, "conversation without a chat template",
      "A row is a conversation, but the model has no chat template that says how to print it. Name "
      "one with model.template, or give the rows as 'prompt' and 'completion'."},
+    {"D022", kBadData, "tools that the chat template does not take",
+     "A row has 'tools' or 'tool_calls', and the model's chat template has no form for them. The "
+     "templates qwen2.5, llama3.1, llama3.2, mistral-v3 and mistral-v3-tekken print both, "
+     "phi4-mini prints tools. For other models describe the functions in the system text and write "
+     "calls into the assistant's text, as the model's documentation shows them."},
+    {"D023", kBadData, "order of messages that the chat template does not take",
+     "Templates such as gemma2 and mistral-v1 want user and assistant in turn, beginning with the "
+     "user (after a system text, where they take one), and Llama 3.1 puts tools into a first "
+     "message of the user. Join neighbouring messages of one role, or choose another template with "
+     "model.template."},
+    {"D024", kBadData, "tool call that the chat template cannot print",
+     "Mistral's templates need an id of nine letters or digits on each tool call, and the same id "
+     "as 'tool_call_id' on its result; Llama 3.1 and 3.2 take one call in a message. Correct the "
+     "row."},
     {"D030", kBadData, "prompt leaves the model's context",
      "The prompt and the tokens to be made do not fit into the positions that the model was built "
      "for. Beyond them its "
@@ -86,11 +100,18 @@ constexpr ErrorRow kRows[] = {
      "may have reset the GPU, "
      "or its memory is full. Look at nvidia-smi and run again; with --resume auto nothing but the "
      "last minutes is lost."},
+    {"G005", kUnavailable, "engine missing",
+     "libslmtune_engine.so, the half of the program that computes, is not beside the program, "
+     "cannot be loaded, or belongs to another build. When it cannot be loaded the message names "
+     "the library that is missing, usually one of LibTorch's. Build or install program and engine "
+     "together."},
     {"G010", kUnavailable, "out of memory",
      "There was not enough memory for the model, its training state or a step. Published "
      "snapshots and checkpoints are untouched. Lower train.micro_batch_tokens or "
      "data.max_tokens, train with 'method: lora', or take a smaller model; other programs may "
      "also hold memory."},
+
+    // H: the model hub stands in error_codes_hub.cpp
 
     // L: lock
     {"L001", kTryLater, "store in use",
@@ -314,8 +335,8 @@ constexpr ErrorRow kRows[] = {
 std::span<const ErrorRow> error_rows() {
   static const std::vector<ErrorRow> all = [] {
     std::vector<ErrorRow> rows(std::begin(kRows), std::end(kRows));
-    std::span<const ErrorRow> files = file_format_rows();
-    rows.insert(rows.end(), files.begin(), files.end());
+    for (std::span<const ErrorRow> part : {file_format_rows(), hub_rows()})
+      rows.insert(rows.end(), part.begin(), part.end());
     std::sort(rows.begin(), rows.end(),
               [](const ErrorRow& a, const ErrorRow& b) { return a.code < b.code; });
     return rows;

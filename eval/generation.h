@@ -5,17 +5,10 @@
 #include <span>
 #include <vector>
 
+#include "eval/sampling_options.h"
 #include "models/causal_lm.h"
 
 namespace slmtune::eval {
-
-struct SamplingOptions {
-  bool greedy = true;
-  double temperature = 0.8, top_p = 0.95;
-  int64_t top_k = 40;
-  int64_t max_tokens = 256;
-  uint64_t seed = 7;
-};
 
 // Tokens after `prompt`, without the stop token. `on_token` (may be empty) sees each as it is made;
 // returning false stops. Same model, prompt, options: same tokens. UserError D030 when prompt +

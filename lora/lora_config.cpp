@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "lora/targets.h"
-#include "lora/variants/registry.h"
+#include "lora/variants/names.h"
 
 namespace slmtune::lora {
 namespace {

@@ -1,6 +1,6 @@
 // A linear layer's weight in its storage format. Adding a format = a folder under kernels/quant/
-// and a registry row. Law (tests/conformance): matmul(x) ≈ x·dense()ᵀ, gradient flows to x, state()
-// round-trips bit-exactly.
+// (its name in names.cpp) and a registry row. Law (tests/conformance): matmul(x) ≈ x·dense()ᵀ,
+// gradient flows to x, state() round-trips bit-exactly.
 #pragma once
 #include <ATen/core/Tensor.h>
 

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "kernels/quant/dense/dense_weight.h"
 #include "kernels/quant/frozen_weight.h"
+#include "kernels/quant/names.h"
 
 namespace slmtune::kernels {
 
@@ -23,13 +24,10 @@ const std::vector<QuantRow>& quant_formats() {
 }
 
 MakeFrozenWeight quant_format(const std::string& name) {
-  std::vector<std::string> names;
-  for (const QuantRow& row : quant_formats()) {
+  for (const QuantRow& row : quant_formats())
     if (row.name == name) return row.make;
-    names.push_back(row.name);
-  }
   throw UserError("R050", "model.quant", "unknown weight format '" + shown(name) + "'",
-                  "this version knows " + quoted_list(names));
+                  "this version knows " + quoted_list(quant_names()));
 }
 
 }  // namespace slmtune::kernels

@@ -31,10 +31,4 @@ const VariantRow* find_variant(std::string_view name) {
   return nullptr;
 }
 
-std::vector<std::string> variant_names() {
-  std::vector<std::string> names;
-  for (const VariantRow& row : variants()) names.emplace_back(row.name);
-  return names;
-}
-
 }  // namespace slmtune::lora

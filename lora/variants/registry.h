@@ -1,11 +1,9 @@
-// The table of LoRA variants. Adding one = a file in this folder and a row in registry.cpp; the
-// conformance tests run over every row.
+// The table of LoRA variants. Adding one = a file in this folder, its name in names.cpp and a row
+// in registry.cpp; the conformance tests run over every row.
 #pragma once
 #include <memory>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "lora/variants/low_rank.h"
 
@@ -20,6 +18,5 @@ struct VariantRow {
 std::span<const VariantRow> variants();
 // nullptr when there is none of that name.
 const VariantRow* find_variant(std::string_view name);
-std::vector<std::string> variant_names();
 
 }  // namespace slmtune::lora

@@ -5,6 +5,7 @@ import os
 import pathlib
 import pty
 import re
+import shutil
 import subprocess
 import sys
 import unittest
@@ -35,6 +36,22 @@ class Behaviour(unittest.TestCase):
         self.assertEqual(result.stderr, "")
         for command in COMMANDS:
             self.assertIn(command.split()[0], result.stdout)
+
+    def test_the_program_starts_without_libtorch(self):
+        needed = subprocess.run(["readelf", "--dynamic", PROGRAM], capture_output=True, text=True, check=True).stdout
+        self.assertIn("NEEDED", needed)
+        self.assertNotRegex(needed, r"NEEDED.*lib(torch|c10|gomp|cudart)")
+
+    def test_a_program_without_its_engine_says_so_and_still_helps(self):
+        alone = pathlib.Path(shutil.copy(PROGRAM, box.root / "slmtune-alone"))
+        result = subprocess.run([alone, "inspect", SNAPSHOT], cwd=box.root, capture_output=True, text=True)
+        self.assertEqual(result.returncode, 69)
+        self.assertRegex(result.stderr, r"^.*/libslmtune_engine\.so: error\[G005\]: this part of the program is missing\nhelp: ")
+        (box.root / "libslmtune_engine.so").write_bytes(b"not a library")
+        result = subprocess.run([alone, "inspect", SNAPSHOT], cwd=box.root, capture_output=True, text=True)
+        self.assertEqual(result.returncode, 69)
+        self.assertRegex(result.stderr, r"libslmtune_engine\.so: error\[G005\]: cannot be loaded: ")
+        self.assertIn("Example:", subprocess.run([alone, "--help"], capture_output=True, text=True, check=True).stdout)
 
     def test_no_escape_bytes_off_a_terminal(self):
         for words in (["train", "faq.yaml", "--resume", "never"], ["data", "preview", "faq.yaml"], ["inspect", SNAPSHOT],

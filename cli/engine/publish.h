@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "cli/train_run.h"
+#include "cli/engine/train_run.h"
 #include "eval/evaluate.h"
 #include "store/snapshot_store.h"
 

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "cli/inspect.h"
+#include "cli/engine/inspect.h"
 #include "core/safetensors.h"
 #include "core/text.h"
 #include "export/encodings/encoding.h"

@@ -1,10 +1,10 @@
-#include "cli/publish.h"
+#include "cli/engine/publish.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
 
-#include "cli/exports.h"
+#include "cli/engine/exports.h"
 #include "core/atomic_file.h"
 #include "core/log.h"
 #include "core/safetensors.h"

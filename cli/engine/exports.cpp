@@ -1,4 +1,4 @@
-#include "cli/exports.h"
+#include "cli/engine/exports.h"
 
 #include <fmt/format.h>
 

@@ -6,20 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "cli/model_source.h"
+#include "cli/engine/model_source.h"
 #include "eval/generation.h"
 
-namespace CLI {
-class App;
-}
-
 namespace slmtune::cli {
-
-struct SamplingFlags {
-  bool greedy = false;
-  eval::SamplingOptions options;
-};
-void add_sampling_flags(CLI::App& command, SamplingFlags& flags);
 
 struct Answer {
   std::string text;
@@ -27,7 +17,8 @@ struct Answer {
 };
 
 // `on_text` gets each piece of text that became complete; whole characters only.
-Answer answer(LoadedModel& loaded, std::span<const int32_t> prompt, const SamplingFlags& flags,
+Answer answer(LoadedModel& loaded, std::span<const int32_t> prompt,
+              const eval::SamplingOptions& options,
               const std::function<void(const std::string&)>& on_text = {});
 
 }  // namespace slmtune::cli

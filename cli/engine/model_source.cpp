@@ -1,4 +1,4 @@
-#include "cli/model_source.h"
+#include "cli/engine/model_source.h"
 
 #include <fmt/format.h>
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "cli/train_inputs.h"
+#include "cli/engine/train_inputs.h"
 #include "train/run_folder.h"
 #include "train/sft.h"
 

@@ -1,4 +1,4 @@
-#include "cli/train_run.h"
+#include "cli/engine/train_run.h"
 
 #include <fmt/format.h>
 
@@ -133,7 +133,8 @@ train::SftResult train_model(const Recipe& recipe, const TrainRows& rows, Traine
   try {
     return train::run_sft(job);
   } catch (const UserError& error) {
-    // A diverged run is over: going on from its checkpoint with the same settings would only diverge again.
+    // A diverged run is over: going on from its checkpoint with the same settings would only
+    // diverge again.
     if (error.code() == "T001") run.folder.finish({{"schema", 1}, {"ended", "diverged"}});
     throw;
   }

@@ -1,4 +1,4 @@
-#include "cli/train_inputs.h"
+#include "cli/engine/train_inputs.h"
 
 #include <fmt/format.h>
 

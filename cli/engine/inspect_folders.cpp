@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "cli/inspect.h"
+#include "cli/engine/inspect.h"
 #include "core/error.h"
 #include "core/safetensors.h"
 #include "core/text.h"

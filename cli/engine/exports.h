@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "cli/model_source.h"
+#include "cli/engine/model_source.h"
 #include "core/json.h"
 #include "export/export.h"
 

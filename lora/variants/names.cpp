@@ -1,0 +1,9 @@
+#include "lora/variants/names.h"
+
+namespace slmtune::lora {
+
+std::vector<std::string> variant_names() {
+  return {"lora", "rslora"};
+}
+
+}  // namespace slmtune::lora
