@@ -33,7 +33,12 @@ struct Layout {
 struct KvCache {
   std::vector<at::Tensor> keys, values;
   int64_t length = 0;
+  at::Tensor
+      ids;  // [length], kept where a longer text turns earlier keys by other angles (longrope)
 };
+
+using VisitLinear = std::function<void(const std::string& name, Linear& linear)>;
+using VisitTensor = std::function<void(const std::string& name, at::Tensor& tensor)>;
 
 class CausalLM {
  public:
@@ -46,12 +51,10 @@ class CausalLM {
   virtual at::Tensor logits(const at::Tensor& hidden) = 0;
   // Every linear that can take an adapter, by module name: "model.layers.0.self_attn.q_proj"
   // (lm_head excluded).
-  virtual void for_each_linear(
-      const std::function<void(const std::string& name, Linear& linear)>& visit) = 0;
+  virtual void for_each_linear(const VisitLinear& visit) = 0;
   // Every stored tensor that is not inside a quantised weight, by Hugging Face name; a tied head is
   // not listed twice.
-  virtual void for_each_parameter(
-      const std::function<void(const std::string& name, at::Tensor& tensor)>& visit) = 0;
+  virtual void for_each_parameter(const VisitTensor& visit) = 0;
   const ModelConfig& config() const { return config_; }
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;

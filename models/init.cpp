@@ -10,10 +10,11 @@ namespace slmtune::models {
 
 std::unique_ptr<CausalLM> init_model(const ModelConfig& config, uint64_t seed,
                                      const LoadOptions& options) {
-  std::unique_ptr<CausalLM> model = find_family(config.architecture)->build(config, options);
+  const Family& family = *find_family(config.architecture);
+  std::unique_ptr<CausalLM> model = family.build(config, options);
   fill_model(*model, options.quant, [&](const std::string& name, at::IntArrayRef shape) {
     if (name.ends_with(".bias")) return at::zeros(shape, at::kFloat);
-    if (name.ends_with("norm.weight")) return at::ones(shape, at::kFloat);
+    if (name.ends_with("norm.weight")) return at::full(shape, family.initial_norm, at::kFloat);
     // A stream per tensor: another order or an added tensor changes no other one.
     at::Generator random = at::detail::createCPUGenerator(derive_seed(seed, name));
     return at::empty(shape, at::kFloat).normal_(0.0, config.initializer_range, random);

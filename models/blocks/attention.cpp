@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "models/blocks/packed_attention.h"
+#include "models/blocks/exact_attention.h"
 
 namespace slmtune::models {
 namespace {
@@ -26,41 +26,68 @@ at::Tensor append(at::Tensor& store, int64_t length, const at::Tensor& fresh) {
 
 // q [T, H, hd] over keys and values [K, n, hd] whose last T places are the queries' own -> [T, H,
 // hd].
-at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values) {
-  const int64_t tokens = q.size(0), kv_heads = keys.size(0), group = q.size(1) / kv_heads;
-  const int64_t total = keys.size(1), head_dim = q.size(2);
-  const at::Tensor k = keys.unsqueeze(0), v = values.unsqueeze(0);
-  if (tokens == 1) {  // the query heads of one key head are the "tokens" of a call without a mask
-    const at::Tensor out = at::scaled_dot_product_attention(q.view({1, kv_heads, group, head_dim}),
-                                                            k, v, {}, 0.0, /*is_causal=*/false);
-    return out.reshape({1, q.size(1), head_dim});
-  }
-  const at::Tensor visible =
-      at::ones({tokens, total}, q.options().dtype(at::kBool)).tril(total - tokens);
-  const at::Tensor out =
-      at::scaled_dot_product_attention(q.transpose(0, 1).unsqueeze(0), k, v, visible, 0.0,
-                                       /*is_causal=*/false, std::nullopt, /*enable_gqa=*/group > 1);
-  return out.squeeze(0).transpose(0, 1);
+at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values,
+                            const AttentionOptions& options) {
+  if (q.size(0) > 1 || options.soft_cap > 0.0) return exact_attention(q, keys, values, options);
+  // One token sees the whole window: no mask. The query heads of one key head are its "tokens".
+  const int64_t seen = options.window > 0 ? std::min(options.window, keys.size(1)) : keys.size(1);
+  const int64_t first = keys.size(1) - seen, kv_heads = keys.size(0);
+  const at::Tensor k = keys.narrow(1, first, seen), v = values.narrow(1, first, seen);
+  const at::Tensor out = at::scaled_dot_product_attention(
+      q.view({1, kv_heads, q.size(1) / kv_heads, q.size(2)}), k.unsqueeze(0), v.unsqueeze(0), {},
+      0.0, /*is_causal=*/false, options.scale);
+  return out.reshape({1, q.size(1), q.size(2)});
 }
 
 }  // namespace
 
-at::Tensor Attention::forward(const at::Tensor& x, const Rotation& rotation, const Layout& layout,
-                              KvCache* cache, size_t layer) const {
-  const int64_t tokens = x.size(0);
-  const at::Tensor q = rotate(query.forward(x).view({tokens, heads, head_dim}), rotation);
-  const at::Tensor k = rotate(key.forward(x).view({tokens, kv_heads, head_dim}), rotation);
-  const at::Tensor v = value.forward(x).view({tokens, kv_heads, head_dim});
+AttentionMixer::AttentionMixer(const ModelConfig& config, size_t layer)
+    : heads_(config.heads),
+      kv_heads_(config.kv_heads),
+      head_dim_(config.head_dim),
+      options_{.scale = config.attention_scale,
+               .soft_cap = config.attention_soft_cap,
+               .window = config.windows[layer]} {}
+
+at::Tensor AttentionMixer::forward(const at::Tensor& q_rows, const at::Tensor& k_rows,
+                                   const at::Tensor& v_rows, const LayerInput& input) const {
+  const int64_t tokens = q_rows.size(0);
+  const at::Tensor q = rotate(q_rows.view({tokens, heads_, head_dim_}), input.rotation);
+  const at::Tensor k = rotate(k_rows.view({tokens, kv_heads_, head_dim_}), input.rotation);
+  const at::Tensor v = v_rows.view({tokens, kv_heads_, head_dim_});
   at::Tensor mixed;
-  if (cache == nullptr) {
-    mixed = packed_attention(q, k, v, layout.starts);
+  if (input.cache == nullptr) {
+    mixed = packed_attention(q, k, v, input.layout.starts, options_);
   } else {
-    const at::Tensor keys = append(cache->keys[layer], cache->length, k);
-    const at::Tensor values = append(cache->values[layer], cache->length, v);
-    const bool fresh = cache->length == 0 && tokens > 1;
-    mixed = fresh ? packed_attention(q, k, v, {0, tokens}) : cached_attention(q, keys, values);
+    KvCache& cache = *input.cache;
+    const at::Tensor keys = append(cache.keys[input.layer], cache.length, k);
+    const at::Tensor values = append(cache.values[input.layer], cache.length, v);
+    const bool fresh = cache.length == 0 && tokens > 1;
+    mixed = fresh ? packed_attention(q, k, v, {0, tokens}, options_)
+                  : cached_attention(q, keys, values, options_);
   }
-  return output.forward(mixed.reshape({tokens, heads * head_dim}));
+  return mixed.reshape({tokens, heads_ * head_dim_});
+}
+
+Attention::Attention(const ModelConfig& config, size_t layer, at::ScalarType dtype)
+    : mixer(config, layer) {
+  const int64_t width = config.hidden_size, queries = config.heads * config.head_dim;
+  const int64_t keys = config.kv_heads * config.head_dim;
+  query = placeholder_linear(width, queries, config.attention_bias, dtype);
+  key = placeholder_linear(width, keys, config.attention_bias, dtype);
+  value = placeholder_linear(width, keys, config.attention_bias, dtype);
+  output = placeholder_linear(queries, width, config.output_bias, dtype);
+}
+
+at::Tensor Attention::forward(const at::Tensor& x, const LayerInput& input) const {
+  return output.forward(mixer.forward(query.forward(x), key.forward(x), value.forward(x), input));
+}
+
+void Attention::for_each_linear(const VisitLinear& visit) {
+  visit("self_attn.q_proj", query);
+  visit("self_attn.k_proj", key);
+  visit("self_attn.v_proj", value);
+  visit("self_attn.o_proj", output);
 }
 
 }  // namespace slmtune::models

@@ -26,8 +26,22 @@ at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
   return SwiGlu::apply(gate, up);
 }
 
+Mlp::Mlp(const ModelConfig& config, at::ScalarType dtype, Activation with)
+    : gate(
+          placeholder_linear(config.hidden_size, config.intermediate_size, config.mlp_bias, dtype)),
+      up(placeholder_linear(config.hidden_size, config.intermediate_size, config.mlp_bias, dtype)),
+      down(
+          placeholder_linear(config.intermediate_size, config.hidden_size, config.mlp_bias, dtype)),
+      activation(with) {}
+
 at::Tensor Mlp::forward(const at::Tensor& x) const {
-  return down.forward(swiglu(gate.forward(x), up.forward(x)));
+  return down.forward(activation(gate.forward(x), up.forward(x)));
+}
+
+void Mlp::for_each_linear(const VisitLinear& visit) {
+  visit("mlp.gate_proj", gate);
+  visit("mlp.up_proj", up);
+  visit("mlp.down_proj", down);
 }
 
 }  // namespace slmtune::models

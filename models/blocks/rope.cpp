@@ -5,59 +5,48 @@
 #include <ATen/OpMathType.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <cmath>
-#include <numbers>
+#include <algorithm>
+#include <vector>
+
+#include "models/blocks/rope_frequencies.h"
 
 namespace slmtune::models {
 namespace {
-
-// "Llama 3.1" scaling: short waves stay, long waves are stretched by `factor`, those between are
-// blended.
-double llama3_frequency(double frequency, const RopeScaling& rope) {
-  const double wavelength = 2.0 * std::numbers::pi / frequency;
-  const double original = static_cast<double>(rope.original_max_positions);
-  if (wavelength < original / rope.high_freq_factor) return frequency;
-  if (wavelength > original / rope.low_freq_factor) return frequency / rope.factor;
-  const double smooth = (original / wavelength - rope.low_freq_factor) /
-                        (rope.high_freq_factor - rope.low_freq_factor);
-  return (1.0 - smooth) * frequency / rope.factor + smooth * frequency;
-}
-
-double scaled_frequency(double frequency, const RopeScaling& rope) {
-  if (rope.type == "linear") return frequency / rope.factor;
-  if (rope.type == "llama3") return llama3_frequency(frequency, rope);
-  return frequency;
-}
 
 // One pass over x; the ATen form of this takes six. direction −1 rotates back (the gradient).
 template <typename Scalar>
 void rotate_rows(const at::Tensor& x, const Rotation& rotation, double direction, at::Tensor& out) {
   using Number = at::opmath_type<Scalar>;
-  const int64_t tokens = x.size(0), heads = x.size(1), half = x.size(2) / 2;
-  const Scalar* source = x.const_data_ptr<Scalar>();
+  const int64_t tokens = x.size(0), heads = x.size(1), width = x.size(2);
+  const int64_t half = rotation.cos.size(1);
+  const Scalar* row = x.const_data_ptr<Scalar>();
   const Scalar* cos = rotation.cos.const_data_ptr<Scalar>();
   const Scalar* sin = rotation.sin.const_data_ptr<Scalar>();
   Scalar* target = out.mutable_data_ptr<Scalar>();
   const auto sign = static_cast<Number>(direction);
-  for (int64_t token = 0; token < tokens; ++token, cos += half, sin += half) {
-    for (int64_t head = 0; head < heads; ++head, source += 2 * half, target += 2 * half) {
+  for (int64_t token = 0; token < tokens; ++token, cos += half, sin += half, row += x.stride(0)) {
+    const Scalar* source = row;
+    for (int64_t head = 0; head < heads; ++head, source += width, target += width) {
       for (int64_t i = 0; i < half; ++i) {
         const Number a = source[i], b = source[i + half], c = cos[i], s = sign * Number(sin[i]);
         target[i] = static_cast<Scalar>(a * c - b * s);
         target[i + half] = static_cast<Scalar>(b * c + a * s);
       }
+      std::copy(source + 2 * half, source + width, target + 2 * half);
     }
   }
 }
 
 at::Tensor turned(const at::Tensor& x, const Rotation& rotation, double direction) {
+  const int64_t half = rotation.cos.size(1);
   if (!x.is_cpu()) {
-    const auto halves = x.chunk(2, -1);
+    const at::Tensor a = x.narrow(-1, 0, half), b = x.narrow(-1, half, half);
     const at::Tensor cos = rotation.cos.unsqueeze(1), sin = rotation.sin.unsqueeze(1) * direction;
-    return at::cat({halves[0] * cos - halves[1] * sin, halves[1] * cos + halves[0] * sin}, -1);
+    return at::cat({a * cos - b * sin, b * cos + a * sin, x.slice(-1, 2 * half)}, -1);
   }
-  const at::Tensor source = x.contiguous();
-  at::Tensor out = at::empty_like(source);
+  const bool has_plain_rows = x.stride(2) == 1 && x.stride(1) == x.size(2);
+  const at::Tensor source = has_plain_rows ? x : x.contiguous();
+  at::Tensor out = at::empty(x.sizes(), x.options());
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kBFloat16, at::kHalf, x.scalar_type(), "rotate",
                                   [&] { rotate_rows<scalar_t>(source, rotation, direction, out); });
   return out;
@@ -79,19 +68,56 @@ struct Rotate : torch::autograd::Function<Rotate> {
 }  // namespace
 
 RotaryEmbedding::RotaryEmbedding(const ModelConfig& config, at::ScalarType dtype, at::Device device)
-    : dtype_(dtype) {
-  std::vector<double> frequencies;
-  for (int64_t i = 0; i < config.head_dim; i += 2) {
-    const double exponent = static_cast<double>(i) / static_cast<double>(config.head_dim);
-    frequencies.push_back(scaled_frequency(std::pow(config.rope_theta, -exponent), config.rope));
-  }
-  frequencies_ = at::tensor(frequencies, at::kDouble)
-                     .to(device, dtype == at::kDouble ? at::kDouble : at::kFloat);
+    : theta_(config.rope_theta),
+      rotary_dim_(config.rotary_dim),
+      max_positions_(config.max_positions),
+      scaling_(config.rope),
+      dtype_(dtype) {
+  const at::ScalarType wide = dtype == at::kDouble ? at::kDouble : at::kFloat;
+  short_ = scaled_frequencies(theta_, rotary_dim_, scaling_, wide).to(device);
+  if (scaling_.type == "longrope")
+    long_ = plain_frequencies(theta_, rotary_dim_, wide, scaling_.long_factors).to(device);
 }
 
-Rotation RotaryEmbedding::at_positions(const at::Tensor& positions) const {
-  const at::Tensor angles = at::outer(positions.to(frequencies_.options()), frequencies_);
-  return {angles.cos().to(dtype_), angles.sin().to(dtype_)};
+bool RotaryEmbedding::depends_on_length() const {
+  return scaling_.type == "longrope" || scaling_.type == "dynamic";
+}
+
+// With "dynamic" scaling earlier keys stay as they are, as in transformers.
+bool RotaryEmbedding::outdates(int64_t from, int64_t to) const {
+  return scaling_.type == "longrope" && from <= scaling_.original_max_positions &&
+         to > scaling_.original_max_positions;
+}
+
+at::Tensor RotaryEmbedding::frequencies(int64_t length) const {
+  if (scaling_.type == "longrope") return length > scaling_.original_max_positions ? long_ : short_;
+  if (scaling_.type == "dynamic" && length > max_positions_) {
+    const double theta =
+        dynamic_theta(theta_, rotary_dim_, scaling_.factor, length, max_positions_);
+    return plain_frequencies(theta, rotary_dim_, short_.scalar_type()).to(short_.device());
+  }
+  return short_;
+}
+
+at::Tensor RotaryEmbedding::angles(const at::Tensor& positions) const {
+  const bool by_length = depends_on_length() && positions.size(0) > 0;
+  const int64_t length = by_length ? positions.max().item<int64_t>() + 1 : 0;
+  return at::outer(positions.to(short_.options()), frequencies(length));
+}
+
+Rotation RotaryEmbedding::at(const Layout& layout) const {
+  at::Tensor all;
+  if (depends_on_length()) {
+    std::vector<at::Tensor> rows;
+    for (size_t row = 0; row + 1 < layout.starts.size(); ++row)
+      rows.push_back(angles(layout.positions.slice(0, layout.starts[row], layout.starts[row + 1])));
+    all = at::cat(rows);
+  } else {
+    all = angles(layout.positions);
+  }
+  const double factor = scaling_.attention_factor;
+  const auto scaled = [&](const at::Tensor& x) { return factor == 1.0 ? x : x * factor; };
+  return {scaled(all.cos()).to(dtype_), scaled(all.sin()).to(dtype_)};
 }
 
 at::Tensor rotate(const at::Tensor& x, const Rotation& rotation) {

@@ -1,5 +1,5 @@
 // A model family: everything that the program must know about one architecture stands in one file
-// of this folder.
+// of this folder (docs/adding_a_model.md).
 #pragma once
 #include <memory>
 #include <span>
@@ -9,12 +9,14 @@
 #include <vector>
 
 #include "models/causal_lm.h"
+#include "models/config_reader.h"
 
 namespace slmtune::models {
 
-// How a family looks in GGUF (formats.md §6); export/ turns these facts into a file.
+// How a family looks in GGUF (formats.md §6); export/ turns these facts into a file. A family
+// without them is exported as a Hugging Face folder only.
 struct GgufFacts {
-  std::string_view architecture;  // "llama", "qwen2"
+  std::string_view architecture;  // "llama", "qwen2"; empty: not written as GGUF
   // Hugging Face name -> GGUF name; "{}" stands for the layer number on both sides,
   // ".weight"/".bias" are kept.
   std::vector<std::pair<std::string_view, std::string_view>> names;
@@ -23,16 +25,28 @@ struct GgufFacts {
   bool writes_rope_factors = false;    // rope_freqs.weight for llama3 scaling
 };
 
+// Rope types of transformers' generic models.
+inline constexpr std::string_view kRopeTypes[] = {"default", "linear", "dynamic", "yarn", "llama3"};
+
 struct Family {
   std::string_view architecture;  // config.json architectures[0]
   std::string_view model_type;
+  // JSON: the values that transformers gives to keys which config.json leaves out.
+  std::string_view defaults = {};
+  std::span<const std::string_view> rope_types = kRopeTypes;
+  bool has_partial_rotation = false;  // partial_rotary_factor below 1
+  double initial_norm = 1.0;          // fresh norm weights
   // Reads family-specific keys into `config` (biases, windows); FileFormatError F051 for what is
   // not supported.
-  void (*configure)(ModelConfig& config, const Json& json, const std::string& where);
+  void (*configure)(ModelConfig& config, const ConfigReader& keys) = nullptr;
   // A model whose parameters are placeholders on the meta device (shape and dtype, no memory) until
   // fill_model().
-  std::unique_ptr<CausalLM> (*build)(const ModelConfig& config, const LoadOptions& options);
-  GgufFacts gguf;
+  std::unique_ptr<CausalLM> (*build)(const ModelConfig& config,
+                                     const LoadOptions& options) = nullptr;
+  GgufFacts gguf = {};
+  // JSON: keys that a tiny model of the tests needs beside its sizes, so that the laws of
+  // tests/conformance meet what is special here (a window shorter than the text, soft-caps on).
+  std::string_view tiny_config = {};
 };
 
 std::span<const Family> families();

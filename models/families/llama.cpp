@@ -1,24 +1,18 @@
 // Llama 2, 3.x and models of the same shape (TinyLlama, SmolLM2, …): optional biases, llama3 rope
 // scaling.
-#include "core/error.h"
-#include "models/blocks/decoder.h"
+#include "models/blocks/pre_norm_layer.h"
+#include "models/families/internal/layer_types.h"
 #include "models/families/internal/rows.h"
 #include "models/families/pre_norm_names.h"
 
 namespace slmtune::models {
 namespace {
 
-bool flag(const Json& json, const char* key, const std::string& where) {
-  const auto found = json.find(key);
-  if (found == json.end() || found->is_null()) return false;
-  if (!found->is_boolean())
-    throw FileFormatError("F004", where, "'" + std::string(key) + "' is not true or false");
-  return found->get<bool>();
-}
-
-void configure(ModelConfig& config, const Json& json, const std::string& where) {
-  config.attention_bias = config.output_bias = flag(json, "attention_bias", where);
-  config.mlp_bias = flag(json, "mlp_bias", where);
+void configure(ModelConfig& config, const ConfigReader& keys) {
+  require_silu(keys);
+  require_layer_types(keys, "full_attention");
+  config.attention_bias = config.output_bias = keys.flag("attention_bias");
+  config.mlp_bias = keys.flag("mlp_bias");
 }
 
 }  // namespace
@@ -27,7 +21,7 @@ Family llama_family() {
   return {.architecture = "LlamaForCausalLM",
           .model_type = "llama",
           .configure = configure,
-          .build = make_pre_norm_decoder,
+          .build = make_pre_norm_decoder<Attention, Mlp>,
           .gguf = {.architecture = "llama",
                    .names = pre_norm_gguf_names(),
                    .permutes_query_key = true,

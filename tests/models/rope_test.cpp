@@ -12,7 +12,8 @@ namespace {
 
 ModelConfig config_with(const RopeScaling& rope, int64_t head_dim = 4) {
   ModelConfig config;
-  config.head_dim = head_dim;
+  config.rotary_dim = head_dim;
+  config.max_positions = 64;
   config.rope_theta = 10000.0;
   config.rope = rope;
   return config;
@@ -20,7 +21,7 @@ ModelConfig config_with(const RopeScaling& rope, int64_t head_dim = 4) {
 
 at::Tensor cosines(const ModelConfig& config, int64_t position) {
   const RotaryEmbedding rotary(config, at::kDouble, at::kCPU);
-  return rotary.at_positions(at::tensor({position}, at::kLong)).cos;
+  return rotary.at(Layout::single(1, position)).cos;
 }
 
 TEST(Rope, TurnsByPositionTimesFrequency) {
@@ -44,7 +45,7 @@ TEST(Rope, Llama3ScalingLeavesShortWavesAndStretchesLongOnes) {
 
 TEST(Rope, GradientTurnsBack) {
   const RotaryEmbedding rotary(config_with({}), at::kDouble, at::kCPU);
-  const Rotation rotation = rotary.at_positions(at::arange(5, at::kLong));
+  const Rotation rotation = rotary.at(Layout::single(5));
   const at::Tensor x = at::randn({5, 2, 4}, at::kDouble).set_requires_grad(true);
   const at::Tensor seed = at::randn({5, 2, 4}, at::kDouble);
   rotate(x, rotation).backward(seed);
@@ -54,7 +55,7 @@ TEST(Rope, GradientTurnsBack) {
 TEST(Rope, AgreesWithTheFormulaInEveryDtype) {
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kBFloat16}) {
     const RotaryEmbedding rotary(config_with({}, 8), dtype, at::kCPU);
-    const Rotation rotation = rotary.at_positions(at::arange(6, at::kLong));
+    const Rotation rotation = rotary.at(Layout::single(6));
     const at::Tensor x = at::randn({6, 3, 8}, dtype);
     const auto halves = x.chunk(2, -1);
     const at::Tensor cos = rotation.cos.unsqueeze(1), sin = rotation.sin.unsqueeze(1);

@@ -3,10 +3,12 @@
 //
 //   {"model": "folder", "out": "out.safetensors", "rows": [[1, 2, 3]], "labels": [[-100, 2, 3]],
 //    "dtype": "float32", "adapter": "folder" | "attach": {"variant", "rank", "alpha", "targets",
-//    "seed"}, "save_adapter": "folder", "merge": "folder"}
+//    "seed"}, "save_adapter": "folder", "merge": "folder", "train_all": true,
+//    "prompts": [[1, 2]], "new_tokens": 64}
 //
 // Out: logits [T, V] of the rows packed in a line; loss, the mean over label tokens; grad.<name> of
-// adapter tensors.
+// adapter tensors or, with train_all, of every parameter; text.<i>, the greedy continuation of
+// prompt i.
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
@@ -77,6 +79,21 @@ lora::LoraConfig attach_random(models::CausalLM& model, const Json& spec) {
   return config;
 }
 
+// With the cache, a token at a time; float32 ids.
+at::Tensor greedy_text(models::CausalLM& model, const std::vector<int64_t>& prompt, int64_t count) {
+  const at::NoGradGuard no_gradients;
+  models::KvCache cache;
+  std::vector<float> made;
+  at::Tensor ids = at::tensor(prompt, at::kLong);
+  while (static_cast<int64_t>(made.size()) < count) {
+    const at::Tensor hidden =
+        model.hidden(ids, models::Layout::single(ids.size(0), cache.length), &cache);
+    ids = model.logits(hidden.slice(0, -1)).argmax(-1);
+    made.push_back(static_cast<float>(ids.item<int64_t>()));
+  }
+  return at::tensor(made);
+}
+
 void run(const Json& job) {
   const std::string dtype = job.value("dtype", "float32");
   const std::filesystem::path folder = job.at("model").get<std::string>();
@@ -95,6 +112,9 @@ void run(const Json& job) {
     write_safetensors(to / "model.safetensors", lora::merged_tensors(*model, base));
     copy_file_atomically(folder / "config.json", to / "config.json");
   }
+  if (job.value("train_all", false))
+    model->for_each_parameter(
+        [](const std::string&, at::Tensor& tensor) { tensor.set_requires_grad(true); });
   const Batch batch = read_batch(job);
   const at::Tensor logits = model->logits(model->hidden(batch.ids, batch.layout));
   const at::Tensor loss =
@@ -105,6 +125,11 @@ void run(const Json& job) {
     for (const auto& [name, tensor] : models::trainable_tensors(*model))
       out.push_back(float_source("grad." + name, tensor.grad()));
   }
+  const Json prompts = job.value("prompts", Json::array());
+  for (size_t i = 0; i < prompts.size(); ++i)
+    out.push_back(float_source("text." + std::to_string(i),
+                               greedy_text(*model, prompts[i].get<std::vector<int64_t>>(),
+                                           job.at("new_tokens").get<int64_t>())));
   write_safetensors(job.at("out").get<std::string>(), out);
 }
 

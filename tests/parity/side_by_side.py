@@ -56,5 +56,11 @@ class Report:
         difference = (ours - theirs).abs().max() / theirs.abs().max().clamp_min(1e-30)
         self.check(what + ", relative", difference.item(), bound)
 
+    def same(self, what, ours, theirs):
+        equal = ours == theirs
+        self.failures += not equal
+        print(f"{'ok  ' if equal else 'FAIL'} {what}" + ("" if equal else f": {ours} != {theirs}"),
+              flush=True)
+
     def finish(self):
         sys.exit(1 if self.failures else 0)

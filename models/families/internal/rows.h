@@ -4,7 +4,10 @@
 
 namespace slmtune::models {
 
+Family gemma2_family();
 Family llama_family();
+Family mistral_family();
+Family phi3_family();
 Family qwen2_family();
 
 }  // namespace slmtune::models
