@@ -25,10 +25,6 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, ignored);
 }
 
-fs::path folder_of(const fs::path& path) {
-  return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
 // The temporary is held by flock while it is written, so one left behind by a process that died
 // (pids repeat in containers) is told from one in use. Returns -1 when another writer holds it.
 int create_temporary(const fs::path& temporary) {
@@ -48,6 +44,10 @@ int create_temporary(const fs::path& temporary) {
 }
 
 }  // namespace
+
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
 
 AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
   if (path_.filename().empty() || is_folder(path_))

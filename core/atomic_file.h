@@ -42,6 +42,9 @@ void make_folder(const std::filesystem::path& folder);
 // fsync of a folder's entries. W001.
 void sync_folder(const std::filesystem::path& folder);
 
+// Folder part of `path`; "." for a bare name.
+std::filesystem::path folder_of(const std::filesystem::path& path);
+
 // Renames the finished folder `from` to `to` in the same parent and syncs the parent. W001, W004 (exists).
 void publish_folder(const std::filesystem::path& from, const std::filesystem::path& to);
 

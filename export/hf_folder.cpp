@@ -8,9 +8,9 @@
 #include <system_error>
 
 #include "core/atomic_file.h"
+#include "core/disk_space.h"
 #include "core/error.h"
 #include "core/json.h"
-#include "export/disk_space.h"
 #include "export/export.h"
 
 namespace slmtune::exporting {
@@ -175,7 +175,7 @@ void write_hf_folder(const ModelParts& parts, const fs::path& to_given, uint64_t
   uint64_t needed = 16ull << 20;  // tokenizer files and headers
   for (const TensorSource& tensor : tensors) needed += bytes_of(tensor);
   StagingFolder staging(to);
-  check_free_space(folder_of(to), needed);
+  check_free_space(folder_of(to), needed, "the export");
   write_weights(tensors, staging.path(), shard_bytes);
   write_file(staging.path() / "config.json", config_text(parts, tensors));
   for (const char* name : kCopiedFiles)

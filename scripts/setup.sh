@@ -12,7 +12,7 @@ TORCH=2.11.0
 # The only NVIDIA packages that torch's CPU half needs to start; the versions are those of torch 2.11.0's own metadata.
 CPU_PACKAGES=("torch==$TORCH" "nvidia-cuda-runtime==13.0.96" "nvidia-cuda-cupti==13.0.85")
 SYSTEM_PACKAGES=(g++ cmake ninja-build ccache mold pkg-config python3 python3-venv libyaml-cpp-dev libcli11-dev
-  nlohmann-json3-dev libsimdjson-dev libfmt-dev libpcre2-dev libicu-dev libssl-dev)
+  nlohmann-json3-dev libsimdjson-dev libfmt-dev libpcre2-dev libicu-dev libssl-dev libcurl4-openssl-dev)
 TEST_PACKAGES=(libgtest-dev libgmock-dev)
 VENV=.deps/venv
 STAMP=.deps/setup.stamp

@@ -7,5 +7,6 @@
 namespace slmtune {
 
 std::span<const ErrorRow> file_format_rows();
+std::span<const ErrorRow> hub_rows();
 
 }  // namespace slmtune

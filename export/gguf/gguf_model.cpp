@@ -4,10 +4,10 @@
 #include <system_error>
 
 #include "core/atomic_file.h"
+#include "core/disk_space.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "export/disk_space.h"
 #include "export/encodings/encoding.h"
 #include "export/export.h"
 #include "export/gguf/gguf.h"
@@ -33,7 +33,8 @@ const Encoding& encoding_or_throw(const std::string& name) {
 }
 
 const models::Family& family_or_throw(const ModelParts& parts) {
-  if (const models::Family* family = models::find_family(parts.config.architecture)) return *family;
+  const models::Family* family = models::find_family(parts.config.architecture);
+  if (family != nullptr && !family->gguf.architecture.empty()) return *family;
   throw FileFormatError(
       "F094", parts.folder.string(),
       "architecture '" + shown(parts.config.architecture) + "' cannot be written to GGUF",
@@ -205,7 +206,7 @@ GgufReport write_gguf_model(const ModelParts& parts, const data::Tokenizer& toke
     throw IoError("W004", to.string(), "cannot create: this is a folder", "name a file in it");
   report.bytes = gguf_file_bytes(metadata, tensors);
   make_folder(folder_of(to));
-  check_free_space(folder_of(to), report.bytes);
+  check_free_space(folder_of(to), report.bytes, "the export");
   UnverifiedFile file(to);
   write_gguf(file.path(), metadata, tensors);
   report.worst_error = verify(plan, file.path());

@@ -1,0 +1,56 @@
+#include "core/resumable_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <vector>
+
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "core/internal/descriptor.h"
+
+namespace slmtune {
+
+ResumableFile::ResumableFile(std::filesystem::path part) : part_(std::move(part)) {
+  Descriptor file(open(part_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (file.get() < 0) throw_io_error(part_.string(), "cannot create a file here", errno);
+  struct stat status;
+  if (fstat(file.get(), &status) != 0) throw_io_error(part_.string(), "cannot read", errno);
+  if (!S_ISREG(status.st_mode))
+    throw IoError("W004", part_.string(), "cannot create: this is no plain file", "remove it");
+  size_ = static_cast<uint64_t>(status.st_size);
+  descriptor_ = file.release();
+}
+
+ResumableFile::~ResumableFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+void ResumableFile::read(const std::function<void(std::span<const std::byte>)>& take) const {
+  if (lseek(descriptor_, 0, SEEK_SET) != 0) throw_io_error(part_.string(), "cannot read", errno);
+  std::vector<std::byte> buffer(1 << 20);
+  while (size_t count = read_fully(descriptor_, buffer, part_.string()))
+    take(std::span<const std::byte>(buffer).first(count));
+}
+
+void ResumableFile::append(std::span<const std::byte> bytes) {
+  write_fully(descriptor_, bytes, part_.string());
+  size_ += bytes.size();
+}
+
+void ResumableFile::restart() {
+  if (ftruncate(descriptor_, 0) != 0) throw_io_error(part_.string(), "cannot write", errno);
+  size_ = 0;
+}
+
+void ResumableFile::commit(const std::filesystem::path& to) {
+  if (fsync(descriptor_) != 0) throw_io_error(part_.string(), "cannot write to disk", errno);
+  if (rename(part_.c_str(), to.c_str()) != 0)
+    throw_io_error(to.string(), "cannot put the finished file in place", errno);
+  sync_folder(folder_of(to));
+}
+
+}  // namespace slmtune
