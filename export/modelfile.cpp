@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cctype>
 
 #include "core/error.h"
 #include "export/export.h"
@@ -6,7 +7,18 @@
 namespace slmtune::exporting {
 namespace {
 
-// Marks of the form <|…|> in the template: none of them belongs into an answer.
+// Length of a mark such as <|user|>, <start_of_turn>, </s> or [INST] that begins at `start`; 0 if
+// none does.
+size_t mark_length(std::string_view text, size_t start) {
+  const char close = text[start] == '<' ? '>' : ']';
+  size_t end = start + 1;
+  while (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) ||
+                               std::string_view("|/_").find(text[end]) != std::string_view::npos))
+    ++end;
+  return end < text.size() && text[end] == close && end > start + 1 ? end + 1 - start : 0;
+}
+
+// None of the marks in the template belongs into an answer.
 std::vector<std::string> stop_texts(const data::ChatTemplate& chat) {
   std::vector<std::string> stops;
   const auto add = [&](std::string_view text) {
@@ -14,12 +26,9 @@ std::vector<std::string> stop_texts(const data::ChatTemplate& chat) {
       stops.emplace_back(text);
   };
   const std::string_view text = chat.ollama;
-  for (size_t start = text.find("<|"); start != std::string_view::npos;
-       start = text.find("<|", start + 2)) {
-    const size_t end = text.find("|>", start);
-    if (end == std::string_view::npos) break;
-    add(text.substr(start, end + 2 - start));
-  }
+  for (size_t start = text.find_first_of("<["); start != std::string_view::npos;
+       start = text.find_first_of("<[", start + 1))
+    add(text.substr(start, mark_length(text, start)));
   add(chat.end_of_turn);
   return stops;
 }

@@ -1,5 +1,6 @@
-// Chat templates, hand-written per family and equal to what transformers renders from the model folder's Jinja text.
-// The registry (data/chat/registry.cpp) names them: chatml (tiny model), qwen2, qwen2.5, llama3, llama3.1.
+// Chat templates, hand-written per family and equal to what transformers renders from the model
+// folder's Jinja text. The registry (data/chat/registry.cpp) names them: chatml (tiny model),
+// qwen2, qwen2.5, llama3 to llama3.2, gemma2, mistral-v0.1 to mistral-v7, phi3 to phi4-mini.
 #pragma once
 #include <filesystem>
 #include <span>
@@ -12,28 +13,54 @@
 
 namespace slmtune::data {
 
+// What a template prints: the messages and the functions that the assistant may call. Borrows both.
+struct Conversation {
+  std::span<const Message> messages;
+  std::span<const std::string> tools = {};
+
+  Conversation(std::span<const Message> all, std::span<const std::string> functions = {})
+      : messages(all), tools(functions) {}
+  Conversation(std::span<Message> all) : messages(all) {}
+  Conversation(const std::vector<Message>& all) : messages(all) {}
+  Conversation(const Example& example) : messages(example.messages), tools(example.tools) {}
+};
+
 class ChatTemplate {
  public:
-  // A row of the registry: how messages become spans. `train` of a span: assistant text together with its end-of-turn
-  // token, when that message trains.
-  using Render = std::vector<Span> (*)(std::span<const Message> messages, bool generation_prompt);
+  // How a conversation becomes spans. `train` of a span: what the assistant itself writes, its
+  // end-of-turn token included, when that message trains.
+  using Render = std::vector<Span> (*)(const Conversation& conversation, bool generation_prompt);
+
+  // What the template can print. Anything else is an error and never lost in silence.
+  struct Takes {
+    bool system = true;
+    bool tool_results = false;  // messages of role tool
+    bool tools = false;         // a list of functions
+    bool tool_calls = false;    // calls of the assistant
+    // A system text stands in the last user turn only, so that a row that ends with the assistant
+    // shows the model no system text (Mistral v3).
+    bool system_only_at_end = false;
+  };
 
   // R040 unknown name, with the list.
   static const ChatTemplate& by_name(std::string_view name);
 
-  // From the folder's tokenizer_config.json / chat_template.jinja: recognised by the text's structure. F040 when it is
-  // there but unknown (says how to choose one with model.template); F041 when the folder has none.
+  // From the folder's tokenizer_config.json / chat_template.jinja: recognised by the text's
+  // structure. F040 when it is there but unknown (says how to choose one with model.template); F041
+  // when the folder has none.
   static const ChatTemplate& detect(const std::filesystem::path& model_folder);
 
   static std::span<const ChatTemplate> all();
 
-  // Errors: D020 a role the template does not take.
-  std::vector<Span> render(std::span<const Message> messages, bool generation_prompt) const;
-  std::string render_text(std::span<const Message> messages, bool generation_prompt) const;
+  // Errors: D020 a role the template does not take, D022 tools or calls it does not take, D023 an
+  // order of roles it does not take, D024 a call it cannot print.
+  std::vector<Span> render(const Conversation& conversation, bool generation_prompt) const;
+  std::string render_text(const Conversation& conversation, bool generation_prompt) const;
 
   std::string_view name;
   std::string_view end_of_turn;  // "<|im_end|>", "<|eot_id|>"
-  std::string_view ollama;       // Go template for a Modelfile
+  Takes takes;
+  std::string_view ollama;  // Go template for a Modelfile
   Render render_spans;
   bool (*recognise)(std::string_view jinja);
 };
@@ -41,10 +68,12 @@ class ChatTemplate {
 // Verbatim Jinja text of a model folder ("" if none), for exports.
 std::string chat_template_text(const std::filesystem::path& model_folder);
 
-// Renders and tokenises; for kText the BOS rule of the tokenizer applies and eos is appended and trained.
+// Renders and tokenises; for kText the BOS rule of the tokenizer applies and eos is appended and
+// trained. A conversation gets no BOS but the one that its template writes.
 Tokens tokenise(const Example& example, const Tokenizer& tokenizer, const ChatTemplate* chat);
 
 // Ids of a conversation up to the generation prompt.
-std::vector<int32_t> prompt_ids(std::span<const Message> messages, const Tokenizer& tokenizer, const ChatTemplate& chat);
+std::vector<int32_t> prompt_ids(const Conversation& conversation, const Tokenizer& tokenizer,
+                                const ChatTemplate& chat);
 
 }  // namespace slmtune::data

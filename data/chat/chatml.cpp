@@ -14,9 +14,9 @@ void append_chatml_turn(std::vector<Span>& spans, const Message& message) {
 
 namespace {
 
-std::vector<Span> render(std::span<const Message> messages, bool generation_prompt) {
+std::vector<Span> render(const Conversation& conversation, bool generation_prompt) {
   std::vector<Span> spans;
-  for (const Message& message : messages) append_chatml_turn(spans, message);
+  for (const Message& message : conversation.messages) append_chatml_turn(spans, message);
   if (generation_prompt) spans.push_back({"<|im_start|>assistant\n", false});
   return spans;
 }
@@ -38,7 +38,7 @@ bool recognise(std::string_view jinja) {
 }  // namespace
 
 ChatTemplate chatml_template() {
-  return {"chatml", "<|im_end|>", kOllamaChatml, render, recognise};
+  return {"chatml", "<|im_end|>", {.tool_results = true}, kOllamaChatml, render, recognise};
 }
 
 }  // namespace slmtune::data

@@ -66,6 +66,7 @@ void read_tag(std::string_view tag, bool expression, JinjaFacts& facts) {
         ++at;
       const std::string word(tag.substr(begin, at - begin));
       if (word == "set") prints = true;
+      if (word == "raise_exception") prints = false;
       facts.words.insert(word);
       before = 'a';
     } else {

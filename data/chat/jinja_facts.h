@@ -13,6 +13,7 @@ struct JinjaFacts {
   std::string literals;  // all string literals, each followed by '\n'
   std::set<std::string> words;  // names, keywords and filters
 
+  bool prints(std::string_view text) const { return emitted.find(text) != std::string::npos; }
   bool says(std::string_view text) const { return literals.find(text) != std::string::npos; }
   bool uses(const std::string& word) const { return words.contains(word); }
 

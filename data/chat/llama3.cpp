@@ -1,8 +1,13 @@
 // Llama 3.0 and 3.1 to 3.3: header tokens, trimmed texts; from 3.1 on a system turn with two dates
-// is always there.
+// is always there, and tools stand in the first user turn.
+//
+// Llama 3.2 would print the day on which it is asked. A model trained on one day and asked on
+// others must not learn a date, so both versions print 26 Jul 2024, which the template takes where
+// it knows no clock (transformers: apply_chat_template(…, date_string="26 Jul 2024")).
 #include "core/error.h"
 #include "data/chat/families.h"
 #include "data/chat/jinja_facts.h"
+#include "data/python_json.h"
 #include "data/tokenizer/unicode.h"
 
 namespace slmtune::data {
@@ -28,38 +33,69 @@ std::string_view strip(std::string_view text) {
 namespace {
 
 constexpr const char* kBegin = "<|begin_of_text|>";
-// 3.2 and 3.3 would print today's date; a fixed one keeps runs reproducible.
+constexpr const char* kEnd = "<|eot_id|>";
 constexpr const char* kDates = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
+constexpr const char* kEnvironment = "Environment: ipython\n";
+constexpr const char* kToolsBegin =
+    "Given the following functions, please respond with a JSON for a function call with its proper "
+    "arguments that best answers the given prompt.\n\nRespond in the format {\"name\": function "
+    "name, \"parameters\": dictionary of argument name and its value}.Do not use variables.\n\n";
 
 std::string header(const std::string& role) {
   return "<|start_header_id|>" + role + "<|end_header_id|>\n\n";
 }
 
 void append_turn(std::vector<Span>& spans, const Message& message) {
-  if (message.role == "tool")
-    throw UserError(
-        "D020", "", "the chat template takes no message of role 'tool'",
-        "leave tool results out, or give them to the model as text of a user's message");
   spans.push_back({header(message.role), false});
-  spans.push_back({std::string(strip(message.text)) + "<|eot_id|>", message.train});
+  spans.push_back({std::string(strip(message.text)) + kEnd, message.train});
 }
 
-std::vector<Span> render_llama3(std::span<const Message> messages, bool generation_prompt) {
+std::vector<Span> render_llama3(const Conversation& conversation, bool generation_prompt) {
   std::vector<Span> spans;
-  if (!messages.empty()) spans.push_back({kBegin, false});
-  for (const Message& message : messages) append_turn(spans, message);
+  if (!conversation.messages.empty()) spans.push_back({kBegin, false});
+  for (const Message& message : conversation.messages) append_turn(spans, message);
   if (generation_prompt) spans.push_back({header("assistant"), false});
   return spans;
 }
 
-std::vector<Span> render_llama3_1(std::span<const Message> messages, bool generation_prompt) {
-  std::string system = kDates;
-  if (!messages.empty() && messages[0].role == "system") {
-    system += strip(messages[0].text);
-    messages = messages.subspan(1);
+// The functions in front of the first question. Takes that message off `messages`.
+void append_tools(std::vector<Span>& spans, std::span<const Message>& messages,
+                  std::span<const std::string> tools) {
+  if (messages.empty() || messages[0].role != "user")
+    throw UserError("D023", "", "the chat template puts 'tools' into a first message of the user",
+                    "begin the conversation with the user, or leave the tools out");
+  std::string text = kToolsBegin;
+  for (const std::string& tool : tools) text += python_json(OrderedJson::parse(tool), 4) + "\n\n";
+  spans.push_back({header("user") + text + std::string(strip(messages[0].text)) + kEnd, false});
+  messages = messages.subspan(1);
+}
+
+void append_call(std::vector<Span>& spans, const Message& message) {
+  if (message.tool_calls.size() != 1)
+    throw UserError("D024", "", "the chat template takes one tool call in a message, not several",
+                    "give each call and its result messages of their own");
+  const ToolCall& call = message.tool_calls[0];
+  spans.push_back({header("assistant"), false});
+  spans.push_back(
+      {R"({"name": ")" + call.name + R"(", "parameters": )" + call.arguments + "}" + kEnd,
+       message.train});
+}
+
+std::vector<Span> render_llama3_1(const Conversation& conversation, bool generation_prompt) {
+  std::span<const Message> messages = conversation.messages;
+  const std::string system(strip(take_system(messages)));
+  const char* environment = conversation.tools.empty() ? "" : kEnvironment;
+  std::vector<Span> spans{
+      {kBegin + header("system") + environment + kDates + system + kEnd, false}};
+  if (!conversation.tools.empty()) append_tools(spans, messages, conversation.tools);
+  for (const Message& message : messages) {
+    if (!message.tool_calls.empty())
+      append_call(spans, message);
+    else if (message.role == "tool")
+      spans.push_back({header("ipython") + python_json_text(message.text) + kEnd, false});
+    else
+      append_turn(spans, message);
   }
-  std::vector<Span> spans{{kBegin + header("system") + system + "<|eot_id|>", false}};
-  for (const Message& message : messages) append_turn(spans, message);
   if (generation_prompt) spans.push_back({header("assistant"), false});
   return spans;
 }
@@ -75,11 +111,23 @@ bool recognise_llama3(std::string_view jinja) {
          facts.uses("trim") && (begins || facts.uses("bos_token"));
 }
 
+bool is_llama3_1(const JinjaFacts& facts) {
+  for (const std::string& text :
+       {header("system"), header("ipython"), std::string(kEnvironment), std::string(kToolsBegin),
+        std::string("Cutting Knowledge Date: December 2023\nToday Date: "),
+        std::string("26 Jul 2024"), std::string("{\"name\": \"\", \"parameters\": }")})
+    if (!facts.prints(text)) return false;
+  return facts.uses("trim") && facts.uses("bos_token") && !facts.says("<think>");
+}
+
 bool recognise_llama3_1(std::string_view jinja) {
   const JinjaFacts facts = JinjaFacts::read(jinja);
-  return facts.says("<|start_header_id|>") && facts.says("<|eot_id|>") && facts.uses("trim") &&
-         facts.says("Cutting Knowledge Date: December 2023\n") && facts.says("Today Date: ") &&
-         facts.says("26 Jul 2024") && !facts.says("<think>");
+  return is_llama3_1(facts) && !facts.uses("strftime_now");
+}
+
+bool recognise_llama3_2(std::string_view jinja) {
+  const JinjaFacts facts = JinjaFacts::read(jinja);
+  return is_llama3_1(facts) && facts.uses("strftime_now");
 }
 
 constexpr std::string_view kOllamaLlama3 =
@@ -94,14 +142,20 @@ constexpr std::string_view kOllamaLlama31 =
     "<|end_header_id|>\n\n{{ .Content }}<|eot_id|>{{ end }}{{ end }}"
     "<|start_header_id|>assistant<|end_header_id|>\n\n";
 
+constexpr ChatTemplate::Takes kTakes{.tool_results = true, .tools = true, .tool_calls = true};
+
 }  // namespace
 
 ChatTemplate llama3_template() {
-  return {"llama3", "<|eot_id|>", kOllamaLlama3, render_llama3, recognise_llama3};
+  return {"llama3", kEnd, {}, kOllamaLlama3, render_llama3, recognise_llama3};
 }
 
 ChatTemplate llama3_1_template() {
-  return {"llama3.1", "<|eot_id|>", kOllamaLlama31, render_llama3_1, recognise_llama3_1};
+  return {"llama3.1", kEnd, kTakes, kOllamaLlama31, render_llama3_1, recognise_llama3_1};
+}
+
+ChatTemplate llama3_2_template() {
+  return {"llama3.2", kEnd, kTakes, kOllamaLlama31, render_llama3_1, recognise_llama3_2};
 }
 
 }  // namespace slmtune::data

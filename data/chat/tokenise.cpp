@@ -62,13 +62,13 @@ Tokens tokenise(const Example& example, const Tokenizer& tokenizer, const ChatTe
         "F041", tokenizer.folder().string(), "the model has no chat template for rows of messages",
         "set model.template, or give the rows as 'text' or as 'prompt' and 'completion'");
   check_end_of_turn(tokenizer, *chat);
-  return tokenise_spans(chat->render(example.messages, false), tokenizer);
+  return tokenise_spans(chat->render(example, false), tokenizer);
 }
 
-std::vector<int32_t> prompt_ids(std::span<const Message> messages, const Tokenizer& tokenizer,
+std::vector<int32_t> prompt_ids(const Conversation& conversation, const Tokenizer& tokenizer,
                                 const ChatTemplate& chat) {
   check_end_of_turn(tokenizer, chat);
-  return tokenizer.encode(chat.render_text(messages, true));
+  return tokenizer.encode(chat.render_text(conversation, true));
 }
 
 }  // namespace slmtune::data

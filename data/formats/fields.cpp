@@ -68,7 +68,7 @@ std::string check_conversation(const Example& example) {
   if (example.messages.empty()) return "the row has no messages";
   for (size_t i = 0; i < example.messages.size(); ++i) {
     const Message& message = example.messages[i];
-    if (message.role == "assistant" && message.text.empty())
+    if (message.role == "assistant" && message.text.empty() && message.tool_calls.empty())
       return in_message(i + 1, "the assistant's text is empty");
     if (message.role != "assistant" && message.train)
       return in_message(i + 1, "only the assistant's messages can be trained");

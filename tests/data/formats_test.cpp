@@ -116,10 +116,39 @@ TEST(Formats, GiveAReasonForEveryBadField) {
        "message 1: 'weight' is neither 0 nor 1"},
       {R"({"messages":[{"role":"assistant","content":"a","train":"no"}]})",
        "message 1: 'train' is neither true nor false"},
-      {R"({"messages":[{"role":"assistant","content":"a","tool_calls":[{}]}]})",
-       "message 1: 'tool_calls' cannot be trained yet; write the call into 'content'"},
-      {R"({"messages":[{"role":"user","content":"a"}],"tools":[{}]})",
-       "'tools' cannot be trained yet; put them into the system text"},
+      {R"({"messages":[{"role":"assistant","tool_calls":{}}]})",
+       "message 1: 'tool_calls' is not a list"},
+      {R"({"messages":[{"role":"user","content":"a","tool_calls":[{"function":{"name":"f","arguments":{}}}]}]})",
+       "message 1: only the assistant can have 'tool_calls'"},
+      {R"({"messages":[{"role":"assistant","tool_calls":[7]}]})",
+       "message 1: tool call 1: not an object"},
+      {R"({"messages":[{"role":"assistant","tool_calls":[{}]}]})",
+       "message 1: tool call 1: 'function' is missing"},
+      {R"({"messages":[{"role":"assistant","tool_calls":[{"type":"SECRET"}]}]})",
+       "message 1: tool call 1: 'type' is not 'function'"},
+      {R"({"messages":[{"role":"assistant","tool_calls":[{"type":1}]}]})",
+       "message 1: tool call 1: 'type' is not a text"},
+      {R"({"messages":[{"role":"assistant","tool_calls":[{"function":"SECRET"}]}]})",
+       "message 1: tool call 1: 'function' is not an object"},
+      {R"({"messages":[{"role":"assistant","tool_calls":[{"function":{"arguments":{}}}]}]})",
+       "message 1: tool call 1: 'function' has no 'name'"},
+      {R"({"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":{},"name":1}}]}]})",
+       "message 1: tool call 1: 'function' has two members 'name'"},
+      {R"({"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f"}}]}]})",
+       "message 1: tool call 1: 'arguments' is missing"},
+      {R"({"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":[]}}]}]})",
+       "message 1: tool call 1: 'arguments' is neither an object nor the text of one"},
+      {R"({"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"[SECRET"}}]}]})",
+       "message 1: tool call 1: 'arguments' is a text that is not a JSON object"},
+      {R"({"messages":[{"role":"assistant","tool_calls":[{"id":3,"function":{"name":"f","arguments":{}}}]}]})",
+       "message 1: tool call 1: 'id' is not a text"},
+      {R"({"messages":[{"role":"tool","content":"a","tool_call_id":3}]})",
+       "message 1: 'tool_call_id' is not a text"},
+      {R"({"messages":[{"role":"system","content":"a","tools":[]}]})",
+       "message 1: 'tools' is not a text"},
+      {R"({"messages":[{"role":"user","content":"a"}],"tools":"SECRET"})", "'tools' is not a list"},
+      {R"({"messages":[{"role":"user","content":"a"}],"tools":[{"name":"SECRET"}]})",
+       "tool 1: 'function' is missing"},
       {R"({"conversations":{}})", "'conversations' is not a list"},
       {R"({"conversations":[{"from":"SECRET","value":"a"}]})",
        "message 1: unknown speaker; expected human, gpt, system, tool or observation"},
@@ -148,6 +177,37 @@ TEST(Formats, GiveAReasonForEveryBadField) {
        "'attention_mask' is not all ones; leave padding out of the row"},
   };
   for (const auto& [line, reason] : rows) EXPECT_EQ(parse(line).reason, reason) << line;
+}
+
+TEST(Formats, ReadToolsAndCallsAsPythonPrintsThem) {
+  const Parsed parsed = parse(R"({"tools":[{"type":"function","function":{"name":"f","n":1e5}}],
+      "messages":[{"role":"user","content":"a"},
+      {"role":"assistant","content":null,"tool_calls":[
+        {"id":"i","type":"function","function":{"arguments":"{\"b\":1,\"a\":\"\u00e4\"}","name":"f"}},
+        {"function":{"name":"g","arguments":{"x":[1.50,true]}}}]},
+      {"role":"tool","content":"r","tool_call_id":"i"}]})");
+  ASSERT_EQ(parsed.reason, "");
+  EXPECT_EQ(parsed.example.tools,
+            std::vector<std::string>{
+                R"({"type": "function", "function": {"name": "f", "n": 100000.0}})"});
+  const Message& turn = parsed.example.messages.at(1);
+  EXPECT_TRUE(turn.train);
+  ASSERT_EQ(turn.tool_calls.size(), 2u);
+  EXPECT_EQ(turn.tool_calls[0].id, "i");
+  EXPECT_EQ(turn.tool_calls[0].name, "f");
+  EXPECT_EQ(turn.tool_calls[0].arguments, "{\"b\": 1, \"a\": \"\u00e4\"}");
+  EXPECT_EQ(turn.tool_calls[0].function,
+            "{\"arguments\": {\"b\": 1, \"a\": \"\u00e4\"}, \"name\": \"f\"}");
+  EXPECT_EQ(turn.tool_calls[1].arguments, R"({"x": [1.5, true]})");
+  EXPECT_EQ(parsed.example.messages.at(2).tool_call_id, "i");
+}
+
+TEST(Formats, RefuseWideObjectsInTools) {
+  std::string members;
+  for (int i = 0; i < 1001; ++i) members += ",\"k" + std::to_string(i) + "\":1";
+  const std::string function = R"({"function":{"name":"f","p":[{"a":1)" + members + "}]}}";
+  EXPECT_EQ(parse(R"({"messages":[],"tools":[)" + function + "]}").reason,
+            "tool 1: an object in it has more than 1000 members");
 }
 
 TEST(Formats, AreFoundByName) {

@@ -1,113 +1,101 @@
-"""Our chat templates print what transformers prints from Jinja with the published templates' behaviour.
+"""Our chat templates print what transformers prints from Jinja, train what the assistant writes, and give the same ids.
 
-The Jinja texts are short ones of our own that behave as the published ones do for system, user, assistant and tool messages.
+Conversations are random and adversarial; rows come as JSON in OpenAI's shape, tools and calls included.
 """
 
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerFast
 
+from chat_templates import STRANGERS, TEMPLATES
+
 PROGRAM = os.environ["RENDER_LINES"]
-SOURCE = Path(os.environ["SLMTUNE_SOURCE"])
-
-TURN = r"{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}"
-PROMPT = r"{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-QWEN_TOOLS = r"""
-{%- if tools %}
-    {{- '<|im_start|>system\n' }}{{- '# Tools' }}{{- '<|im_end|>\n' }}
-{%- elif messages[0].role == 'system' %}
-    {{- '<|im_start|>system\n' + messages[0].content + '<|im_end|>\n' }}
-{%- else %}
-    {{- '<|im_start|>system\nDEFAULT<|im_end|>\n' }}
-{%- endif %}
-{%- for message in messages %}
-    {%- if message.role == 'system' and loop.first %}
-    {%- elif message.role != 'tool' %}
-        {{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}
-    {%- else %}
-        {%- if loop.first or messages[loop.index0 - 1].role != 'tool' %}
-            {{- '<|im_start|>user' }}
-        {%- endif %}
-        {{- '\n<tool_response>\n' }}{{- message.content }}{{- '\n</tool_response>' }}
-        {%- if loop.last or messages[loop.index0 + 1].role != 'tool' %}
-            {{- '<|im_end|>\n' }}
-        {%- endif %}
-    {%- endif %}
-{%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\n' }}
-{%- endif %}
-"""
-LLAMA_TURN = r"'<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' + m['content'] | trim + '<|eot_id|>'"
-LLAMA_PROMPT = r"{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}"
-LLAMA31 = r"""{{- bos_token }}
-{%- if not date_string is defined %}{%- set date_string = "26 Jul 2024" %}{%- endif %}
-{#- the first system message goes into the turn below #}
-{%- if messages[0]['role'] == 'system' %}
-    {%- set system = messages[0]['content']|trim %}{%- set messages = messages[1:] %}
-{%- else %}
-    {%- set system = "" %}
-{%- endif %}
-{{- "<|start_header_id|>system<|end_header_id|>\n\n" }}
-{%- if tools is defined and tools is not none %}{{- "Environment: ipython\n" }}{%- endif %}
-{{- "Cutting Knowledge Date: December 2023\n" }}{{- "Today Date: " + date_string + "\n\n" }}{{- system }}{{- "<|eot_id|>" }}
-{%- for m in messages %}
-    {{- TURN }}
-{%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}
-{%- endif %}
-"""
-
-QWEN25 = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
-# name that we must recognise, Jinja, roles that the published template takes
-TEMPLATES = [
-    ("chatml", "{% for m in messages %}" + TURN + "{% endfor %}" + PROMPT, "system user assistant tool"),
-    ("chatml", "{%- for message in messages %}\n    {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}\n"
-               "{%- endfor %}\n{%- if add_generation_prompt %}\n    {{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n",
-     "system user assistant tool"),
-    ("qwen2", "{% for m in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
-              r"{{ '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' }}{% endif %}" + TURN + "{% endfor %}" + PROMPT,
-     "system user assistant tool"),
-    ("qwen2.5", QWEN_TOOLS.replace("DEFAULT", QWEN25), "system user assistant tool"),
-    ("qwen2.5-base", QWEN_TOOLS.replace("DEFAULT", "You are a helpful assistant."), "system user assistant tool"),
-    ("llama3", "{% for m in messages %}{% set content = " + LLAMA_TURN + " %}{% if loop.index0 == 0 %}"
-               "{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}"
-               "{% if add_generation_prompt %}" + LLAMA_PROMPT + "{% endif %}", "system user assistant"),
-    ("llama3.1", LLAMA31.replace("TURN", LLAMA_TURN), "system user assistant"),
-    ("llama3.1", LLAMA31.replace("TURN", LLAMA_TURN).replace(
-        'set date_string = "26 Jul 2024"',
-        'if strftime_now_is_here is defined %}{%- set date_string = strftime_now("%d %b %Y") %}{%- else %}{%- set date_string = "26 Jul 2024" %}{%- endif'),
-     "system user assistant"),
-]
-# Templates that must not be taken for one of ours.
-STRANGERS = {
-    "Phi-4": "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '<|im_sep|>' + m['content'] + '<|im_end|>' }}{% endfor %}"
-             "{% if add_generation_prompt %}{{ '<|im_start|>assistant<|im_sep|>' }}{% endif %}",
-    "own system text": "{% for m in messages %}{% if loop.first and m['role'] != 'system' %}"
-                       r"{{ '<|im_start|>system\nYou are a pirate.<|im_end|>\n' }}{% endif %}" + TURN + "{% endfor %}" + PROMPT,
-    "Qwen2.5-Math": QWEN_TOOLS.replace("DEFAULT", "Please reason step by step."),
-    "Qwen3": QWEN_TOOLS.replace("DEFAULT", QWEN25).replace("{%- if add_", "{{- '<think>' }}{%- if add_"),
-    "Llama 3 untrimmed": "{% for m in messages %}{% set content = " + LLAMA_TURN.replace(" | trim", "") +
-                         " %}{{ bos_token + content }}{% endfor %}" + LLAMA_PROMPT,
-    "Mistral": "{{ bos_token }}{% for m in messages %}{{ '[INST] ' + m['content'] + ' [/INST]' }}{% endfor %}",
-}
-WORDS = ["Hi", " 2+2? ", "\n\nHello\n", "", "  ", "\u00a0\u3000x\u2028", "\x1cy\x1f", "你好", "🦙", "{{ x }}", "<|im_end|>", "a\tb"]
+TINY = Path(os.environ["SLMTUNE_SOURCE"]) / "configs/models/tiny/tokenizer.json"
+WORDS = ["Hi", " 2+2? ", "\n\nHello\n", "  ", "\u00a0\u3000x\u2028", "\x1cy\x1f", "你好", "🦙", "{{ x }}", "<|im_end|>", "a\tb",
+         "\"quoted\" \\ text", "[INST]", "e\u0301"]
+VALUES = [1, -7, 2**63, 0.1, 1e16, 1.5e-7, -0.0, 123456789.25, True, False, None, "", "Zürich \"\n\\", [], {}, [1, {"a": [2.0]}],
+          {"b": {"c": "\u2028\x7f"}}, 10.0, 1e15, 1e-4]
+MARKS = re.compile(r"<\|[a-z_]+\|>|</?s>|<bos>|<eos>|<(?:start|end)_of_turn>|\[/?[A-Z_]+\]")
 
 
-def conversations(roles):
-    rng = random.Random(3)
-    fixed = [["user"], ["system", "user"], ["user", "assistant", "user"], ["system", "user", "assistant", "user", "assistant"]]
-    shapes = fixed + [[rng.choice(roles) for _ in range(rng.randint(1, 6))] for _ in range(60)]
-    for shape in shapes:
-        messages = [{"role": role, "content": rng.choice(WORDS) + rng.choice(WORDS)} for role in shape]
-        yield {"messages": messages, "prompt": rng.random() < 0.5}
+def text(rng):
+    return rng.choice(WORDS) + rng.choice(WORDS)
+
+
+def function(rng):
+    described = {"name": rng.choice(["weather", "größe"]), "description": "What \"it\" is.\n"}
+    if rng.random() < 0.7:
+        described["parameters"] = {"type": "object", "properties": {"x": {"enum": [rng.choice(VALUES)]}}, "n": rng.choice(VALUES)}
+    if rng.random() < 0.3:
+        described["return"] = {"type": "string"}
+    return described
+
+
+def call_message(rng, count):
+    calls = [{"id": f"call{i:05}", "type": "function",
+              "function": {"name": "weather", "arguments": {str(k): rng.choice(VALUES) for k in range(rng.randint(0, 2))}}}
+             for i in range(count)]
+    return {"role": "assistant", "content": rng.choice(["", text(rng)]), "tool_calls": calls}
+
+
+def turns(rng, template):
+    """User and assistant in turn, with calls and results in between where the template has them."""
+    messages = []
+    for _ in range(rng.randint(1, 3)):
+        messages.append({"role": "user", "content": text(rng)})
+        if template.calls and rng.random() < 0.5:
+            messages.append(call_message(rng, rng.randint(1, template.calls)))
+            for call in messages[-1]["tool_calls"]:
+                messages.append({"role": "tool", "content": text(rng), "tool_call_id": call["id"]})
+        messages.append({"role": "assistant", "content": text(rng)})
+    return messages[:-1] if rng.random() < 0.5 else messages
+
+
+def any_order(rng, template):
+    messages = []
+    for _ in range(rng.randint(1, 6)):
+        role = rng.choice(template.roles.split())
+        if role == "assistant" and template.calls and rng.random() < 0.5:
+            messages.append(call_message(rng, rng.randint(1, template.calls)))
+        else:
+            messages.append({"role": role, "content": text(rng)})
+    return messages
+
+
+def rows(template, count=120):
+    rng = random.Random(template.name)
+    for number in range(count):
+        in_turns = template.turns or number % 2
+        messages = turns(rng, template) if in_turns else any_order(rng, template)
+        if in_turns and "system" in template.roles and rng.random() < 0.5:
+            messages.insert(0, {"role": "system", "content": text(rng)})
+        row = {"messages": messages}
+        first = next((m["role"] for m in messages if m["role"] != "system"), "")
+        if template.calls and rng.random() < 0.4 and (in_turns or first == "user" and messages[0]["role"] == "user"):
+            row["tools"] = [{"type": "function", "function": function(rng)} for _ in range(rng.randint(1, 2))]
+        if template.name == "phi4-mini" and messages[0]["role"] == "system" and rng.random() < 0.5:
+            messages[0]["tools"] = json.dumps([function(rng)], ensure_ascii=False)
+        yield row
+
+
+def as_openai(row, rng):
+    """The row's line: arguments as an object or as its text, an absent or null content where calls stand."""
+    row = json.loads(json.dumps(row))
+    for message in row["messages"]:
+        for call in message.get("tool_calls", []):
+            if rng.random() < 0.5:
+                call["function"]["arguments"] = json.dumps(call["function"]["arguments"])
+        if "tool_calls" in message and message["content"] == "":
+            message.pop("content") if rng.random() < 0.5 else message.update(content=None)
+    return json.dumps(row, ensure_ascii=rng.random() < 0.5)
 
 
 def ask(folder, questions):
@@ -116,20 +104,131 @@ def ask(folder, questions):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def compare(name, jinja, roles, folder):
-    (folder / "chat_template.jinja").write_text(jinja)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(SOURCE / "configs/models/tiny/tokenizer.json"),
-                                        bos_token="<|begin_of_text|>")
-    questions = list(conversations(roles.split()))
-    wrong = 0
-    for question, answer in zip(questions, ask(folder, questions), strict=True):
-        expected = tokenizer.apply_chat_template(question["messages"], chat_template=jinja, tokenize=False,
-                                                 add_generation_prompt=question["prompt"])
-        if answer != {"name": name, "text": expected}:
+def write_tokenizer(template, folder):
+    """The tiny model's vocabulary with the template's marks, and a rule that puts BOS in front of plain text."""
+    tokenizer = json.loads(TINY.read_text())
+    used = {token["content"] for token in tokenizer["added_tokens"]}
+    next_id = max([*tokenizer["model"]["vocab"].values(), *(token["id"] for token in tokenizer["added_tokens"])]) + 1
+    written = set(MARKS.findall(template.jinja)) | {template.bos, template.eos, template.end}
+    written |= {f"<|{role}|>" for role in template.roles.split()}
+    for mark in sorted(written - used):
+        tokenizer["added_tokens"].append({"id": next_id, "content": mark, "single_word": False, "lstrip": template.lstrip,
+                                          "rstrip": template.rstrip, "normalized": False, "special": True})
+        next_id += 1
+    bos_id = next(token["id"] for token in tokenizer["added_tokens"] if token["content"] == template.bos)
+    tokenizer["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": template.bos, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {template.bos: {"id": template.bos, "ids": [bos_id], "tokens": [template.bos]}}}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    return PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"), bos_token=template.bos,
+                                   eos_token=template.eos)
+
+
+class Reference:
+    def __init__(self, template, tokenizer):
+        self.template, self.tokenizer = template, tokenizer
+
+    def render(self, row, prompt, tokenize=False):
+        return self.tokenizer.apply_chat_template(
+            row["messages"], tools=row.get("tools"), chat_template=self.template.jinja, tokenize=tokenize,
+            add_generation_prompt=prompt, return_dict=False, date_string="26 Jul 2024")
+
+    def answers(self, row):
+        """What follows the prompt, up to the mark that ends it, for each message of the assistant; None: no prefix."""
+        texts = []
+        for i, message in enumerate(row["messages"]):
+            if message["role"] != "assistant":
+                continue
+            if i == 0:
+                return None
+            before = self.render({**row, "messages": row["messages"][:i]}, True)
+            until = self.render({**row, "messages": row["messages"][:i + 1]}, False)
+            if not until.startswith(before):
+                return None
+            texts.append(until[len(before):until.rindex(self.template.end) + len(self.template.end)])
+        return "".join(texts)
+
+
+def compare(template, folder):
+    (folder / "chat_template.jinja").write_text(template.jinja)
+    reference = Reference(template, write_tokenizer(template, folder))
+    rng = random.Random(1)
+    cases = [(row, rng.random() < 0.5) for row in rows(template)]
+    answers = ask(folder, [{"row": as_openai(row, rng), "prompt": prompt} for row, prompt in cases])
+    wrong = masks = 0
+    for (row, prompt), answer in zip(cases, answers, strict=True):
+        expected = {"name": template.name, "text": reference.render(row, prompt),
+                    "ids": reference.render(row, prompt, tokenize=True), "trained": reference.answers(row)}
+        if expected["trained"] is None:
+            expected["trained"] = answer.get("trained")
+        else:
+            masks += 1
+        if answer != expected:
             wrong += 1
             if wrong == 1:
-                print(f"{name}: {answer}\n  expected {expected!r}")
-    print(f"{name}: {len(questions)} conversations, {wrong} differences")
+                print(f"{template.name}: {json.dumps(row)}\n  ours     {answer}\n  expected {expected}")
+    print(f"{template.name}: {len(cases)} conversations, {masks} masks, {wrong} differences")
+    return wrong + (masks < 20)
+
+
+def message(role, content="x", **more):
+    return {"role": role, "content": content, **more}
+
+
+def refusals(template):
+    """Conversations that transformers refuses too, with our code."""
+    call = message("assistant", tool_calls=[{"id": "short", "function": {"name": "f", "arguments": {}}}])
+    if template.turns:
+        yield {"messages": [message("user"), message("user")]}, "D023"
+        yield {"messages": [message("assistant"), message("user")]}, "D023"
+        if "system" in template.roles:
+            yield {"messages": [message("user"), message("system")]}, "D023"
+        else:
+            yield {"messages": [message("system"), message("user")]}, "D020"
+    if template.name.startswith("mistral-v3"):
+        yield {"messages": [message("user"), call]}, "D024"
+        yield {"messages": [message("user"), message("tool", tool_call_id="12345678")]}, "D024"
+        yield {"messages": [message("user"), message("tool")]}, "D024"
+    if template.calls == 1:
+        call["tool_calls"] *= 2
+        yield {"messages": [message("user"), call]}, "D024"
+        yield {"messages": [message("system")], "tools": [{"type": "function", "function": {"name": "f"}}]}, "D023"
+    if template.name == "mistral-v7":
+        yield {"messages": [message("user"), message("tool")]}, "D020"
+
+
+def compare_refusals(template, folder):
+    reference = Reference(template, PreTrainedTokenizerFast(tokenizer_file=str(TINY), bos_token="<s>", eos_token="</s>"))
+    cases = list(refusals(template))
+    wrong = 0
+    for (row, code), answer in zip(cases, ask(folder, [{"row": json.dumps(row), "prompt": False} for row, _ in cases])):
+        try:
+            raised = f"printed {reference.render(row, False)!r}"
+        except (TemplateError, ValueError):
+            raised = "raised"
+        if answer != {"error": code} or raised != "raised":
+            wrong += 1
+            print(f"{template.name}: {row}\n  ours {answer}, expected {code}; transformers {raised}")
+    return wrong
+
+
+def check_phi4_mini_tools(folder):
+    """The template reads tools from the system message: a row's own tools go there."""
+    template = next(t for t in TEMPLATES if t.name == "phi4-mini")
+    (folder / "chat_template.jinja").write_text(template.jinja)
+    reference = Reference(template, write_tokenizer(template, folder))
+    functions = [{"name": "f", "parameters": {"x": 1.0}}, {"name": "g"}]
+    tools = [{"type": "function", "function": one} for one in functions]
+    wrong = 0
+    for start in ([], [message("system", "Be brief.")]):
+        talk = start + [message("user"), message("assistant")]
+        there = [message("system", start[0]["content"] if start else "", tools=json.dumps(functions)), *talk[len(start):]]
+        answer = ask(folder, [{"row": json.dumps({"messages": talk, "tools": tools}), "prompt": False}])[0]
+        if answer.get("text") != reference.render({"messages": there}, False):
+            wrong += 1
+            print(f"phi4-mini tools: {answer}")
     return wrong
 
 
@@ -137,11 +236,14 @@ def main():
     wrong = 0
     with tempfile.TemporaryDirectory() as path:
         folder = Path(path)
-        for name, jinja, roles in TEMPLATES:
-            wrong += compare(name, jinja, roles, folder)
+        for template in TEMPLATES:
+            wrong += compare(template, folder)
+            wrong += compare_refusals(template, folder)
+        wrong += check_phi4_mini_tools(folder)
+        (folder / "tokenizer.json").unlink()
         for name, jinja in STRANGERS.items():
             (folder / "chat_template.jinja").write_text(jinja)
-            answer = ask(folder, [{"messages": [{"role": "user", "content": "x"}], "prompt": True}])[0]
+            answer = ask(folder, [{"row": json.dumps({"messages": [message("user")]}), "prompt": True}])[0]
             if answer != {"error": "F040"}:
                 wrong += 1
                 print(f"{name}: taken for {answer}")

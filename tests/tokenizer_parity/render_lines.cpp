@@ -1,25 +1,44 @@
 // Program of chat_template_test.py: render_lines FOLDER.
-// Each line of stdin is {"messages": [...], "prompt": bool}. Answers {"name", "text"}, the template
-// that was recognised in FOLDER and what it prints, or {"error": code}.
+// Each line of stdin is {"row": "…", "prompt": bool}, where row is the text of a JSON row of
+// messages. Answers {"name", "text", "trained"} (the template that was recognised in FOLDER, what
+// it prints and what of that is trained) with "ids" when FOLDER has a tokenizer, or {"error": code
+// or reason}.
+#include <simdjson.h>
+
 #include <iostream>
+#include <optional>
 
 #include "core/error.h"
 #include "core/json.h"
 #include "data/chat/chat_template.h"
+#include "data/formats/format.h"
 
 namespace {
 
 using slmtune::Json;
 using slmtune::data::ChatTemplate;
-using slmtune::data::Message;
+using slmtune::data::Example;
+using slmtune::data::Span;
+using slmtune::data::Tokenizer;
 
-Json answer(const std::filesystem::path& folder, const Json& question) try {
-  const ChatTemplate& chat = ChatTemplate::detect(folder);
-  std::vector<Message> messages;
-  for (const Json& one : question["messages"])
-    messages.push_back({one["role"].get<std::string>(), one["content"].get<std::string>(), false});
-  return {{"name", chat.name},
-          {"text", chat.render_text(messages, question["prompt"].get<bool>())}};
+Json answer(const ChatTemplate& chat, const std::optional<Tokenizer>& tokenizer,
+            const Json& question) try {
+  simdjson::dom::parser parser;
+  const std::string row = question["row"].get<std::string>();
+  Example example;
+  const std::string reason = slmtune::data::find_format("messages")
+                                 ->parse(parser.parse(row).get_object().value(), example);
+  if (!reason.empty()) return {{"error", reason}};
+  const bool prompt = question["prompt"].get<bool>();
+  std::string trained;
+  for (const Span& span : chat.render(example, prompt))
+    if (span.train) trained += span.text;
+  Json result{
+      {"name", chat.name}, {"text", chat.render_text(example, prompt)}, {"trained", trained}};
+  if (tokenizer)
+    result["ids"] = prompt ? slmtune::data::prompt_ids(example, *tokenizer, chat)
+                           : slmtune::data::tokenise(example, *tokenizer, &chat).ids;
+  return result;
 } catch (const slmtune::Error& error) {
   return {{"error", error.code()}};
 }
@@ -27,8 +46,16 @@ Json answer(const std::filesystem::path& folder, const Json& question) try {
 }  // namespace
 
 int main(int argc, char** argv) try {
+  const std::filesystem::path folder = argc > 1 ? argv[1] : ".";
+  const ChatTemplate& chat = ChatTemplate::detect(folder);
+  std::optional<Tokenizer> tokenizer;
+  if (std::filesystem::exists(folder / "tokenizer.json"))
+    tokenizer.emplace(Tokenizer::load(folder));
   for (std::string line; std::getline(std::cin, line);)
-    std::cout << answer(argc > 1 ? argv[1] : ".", Json::parse(line)).dump() << '\n';
+    std::cout << answer(chat, tokenizer, Json::parse(line)).dump() << '\n';
+  return 0;
+} catch (const slmtune::Error& error) {
+  std::cout << Json{{"error", error.code()}}.dump() << '\n';
   return 0;
 } catch (const std::exception& error) {
   std::cerr << error.what() << '\n';
