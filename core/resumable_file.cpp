@@ -13,6 +13,11 @@
 #include "core/internal/descriptor.h"
 
 namespace slmtune {
+namespace {
+
+constexpr uint64_t kWriteBackBytes = 64 << 20;
+
+}  // namespace
 
 ResumableFile::ResumableFile(std::filesystem::path part) : part_(std::move(part)) {
   Descriptor file(open(part_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644));
@@ -21,7 +26,7 @@ ResumableFile::ResumableFile(std::filesystem::path part) : part_(std::move(part)
   if (fstat(file.get(), &status) != 0) throw_io_error(part_.string(), "cannot read", errno);
   if (!S_ISREG(status.st_mode))
     throw IoError("W004", part_.string(), "cannot create: this is no plain file", "remove it");
-  size_ = static_cast<uint64_t>(status.st_size);
+  size_ = asked_to_write_ = static_cast<uint64_t>(status.st_size);
   descriptor_ = file.release();
 }
 
@@ -39,11 +44,17 @@ void ResumableFile::read(const std::function<void(std::span<const std::byte>)>& 
 void ResumableFile::append(std::span<const std::byte> bytes) {
   write_fully(descriptor_, bytes, part_.string());
   size_ += bytes.size();
+  // The disk writes along, so that commit() does not wait for gigabytes. Only a request: file
+  // systems may ignore it.
+  if (size_ - asked_to_write_ < kWriteBackBytes) return;
+  sync_file_range(descriptor_, static_cast<off_t>(asked_to_write_),
+                  static_cast<off_t>(size_ - asked_to_write_), SYNC_FILE_RANGE_WRITE);
+  asked_to_write_ = size_;
 }
 
 void ResumableFile::restart() {
   if (ftruncate(descriptor_, 0) != 0) throw_io_error(part_.string(), "cannot write", errno);
-  size_ = 0;
+  size_ = asked_to_write_ = 0;
 }
 
 void ResumableFile::commit(const std::filesystem::path& to) {

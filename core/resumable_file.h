@@ -33,7 +33,7 @@ class ResumableFile {
  private:
   std::filesystem::path part_;
   int descriptor_ = -1;
-  uint64_t size_ = 0;
+  uint64_t size_ = 0, asked_to_write_ = 0;
 };
 
 }  // namespace slmtune

@@ -26,6 +26,8 @@ WITHOUT_TORCH = {"core", "store", "data"}
 SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}
 LONG_LINES, TOO_LONG_LINES = 400, 600
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+# Only ops/ opens a socket, and only for `pull` and `deploy`.
+NETWORK = re.compile(r"^(curl/|sys/socket\.h|netdb\.h|netinet/|arpa/inet\.h)")
 TORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
 
 
@@ -38,6 +40,8 @@ def include_problem(folder, suffix, bracket, target):
             return f"a .cu file must not include LibTorch ('{target}')"
         if target == "torch/torch.h":
             return "include the narrow headers instead of 'torch/torch.h'"
+    if NETWORK.match(target) and folder != "ops":
+        return f"{folder}/ must not use the network ('{target}'); only ops/ may"
     if bracket == "<":
         return None
     parts = target.split("/")

@@ -82,10 +82,14 @@ std::optional<Listing> cached_listing(const HubSettings& hub, const Repository& 
   return listing;
 }
 
+bool is_linkable(const RemoteFile& file) {
+  return file.name.ends_with(".safetensors");
+}
+
 bool take_from_cache(const fs::path& cached, const RemoteFile& file, const fs::path& part,
                      const fs::path& to, const std::function<void(uint64_t)>& tick) {
   if (!content_matches(cached, file, tick)) return false;
-  if (file.kind == HashKind::kSha256 && link(cached.c_str(), to.c_str()) == 0) {
+  if (is_linkable(file) && link(cached.c_str(), to.c_str()) == 0) {
     sync_folder(folder_of(to));
     return true;
   }

@@ -22,6 +22,9 @@ std::optional<std::filesystem::path> cached_file(const HubSettings& hub,
 // files without their hashes.
 std::optional<Listing> cached_listing(const HubSettings& hub, const Repository& repository);
 
+// True for files that are linked instead of copied: weights, which nobody edits.
+bool is_linkable(const RemoteFile& file);
+
 // Makes `to` from a file of the cache, by way of `part`: weights as a hard link where both lie on
 // one disk, anything else as a copy, since small files get edited and the cache must not change
 // with them. `tick` is called with the bytes read. False, and no file, when the cached bytes do not

@@ -231,12 +231,7 @@ void Download::again(Transfer& transfer, bool at_once) {
   const double wait =
       at_once ? 0 : retry_delay(std::max(transfer.attempt, 1), transfer.reply.retry_after);
   transfer.not_before = now_seconds() + wait;
-  if (!at_once)
-    log_verbose(fmt::format("{}: {}; trying again in {:.1f} s", transfer.job->file.name,
-                            transfer.reply.outcome != CURLE_OK
-                                ? shown(transfer.reply.problem)
-                                : fmt::format("HTTP {}", transfer.reply.status),
-                            wait));
+  if (!at_once) tell_wait(transfer.job->file.name, transfer.reply, wait);
 }
 
 void Download::show() {

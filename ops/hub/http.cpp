@@ -1,13 +1,15 @@
 #include "ops/hub/http.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <thread>
 
+#include "core/log.h"
 #include "core/text.h"
 #include "core/version.h"
 
@@ -16,7 +18,9 @@ namespace {
 
 constexpr long kConnectSeconds = 15;
 constexpr long kMaxRedirects = 8;
-constexpr int kConnectRetries = 2;  // who has no network should hear so soon
+constexpr long kStalledBytesPerSecond = 200;  // at that rate a shard would take a year
+constexpr double kLongWaitSeconds = 2;        // a shorter one is nobody's concern
+constexpr int kConnectRetries = 2;            // who has no network should hear so soon
 
 // libcurl reads http_proxy in lower case alone, because a web server puts a visitor's "Proxy:"
 // header into HTTP_PROXY. This is no web server, and people write both.
@@ -105,6 +109,16 @@ double retry_delay(int attempt, double retry_after) {
   return std::min(0.25 * std::exp2(std::min(attempt, 20) - 1), 30.0);
 }
 
+void tell_wait(const std::string& what, const HttpReply& reply, double seconds) {
+  const std::string reason =
+      reply.outcome != CURLE_OK ? shown(reply.problem) : fmt::format("HTTP {}", reply.status);
+  const std::string text = fmt::format("{}: {}; trying again in {:.2g} s", what, reason, seconds);
+  if (seconds >= kLongWaitSeconds)
+    log_info(text);
+  else
+    log_verbose(text);
+}
+
 HttpSession::HttpSession(const HubSettings& hub, double stall_seconds)
     : hub_(hub), stall_seconds_(stall_seconds) {
   accept_upper_case_proxy();
@@ -137,7 +151,7 @@ EasyHandle HttpSession::request(const std::string& url, HttpReply& reply) const 
   set(CURLOPT_PROTOCOLS_STR, secure ? "https" : "http,https");
   set(CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
   set(CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-  set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+  set(CURLOPT_LOW_SPEED_LIMIT, kStalledBytesPerSecond);
   set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(std::ceil(stall_seconds_)));
   set(CURLOPT_HEADERFUNCTION, on_header);
   set(CURLOPT_HEADERDATA, &reply);
@@ -171,6 +185,7 @@ HttpReply HttpSession::get(const std::string& url, size_t limit_bytes, int retri
     const int allowed =
         is_no_connection(reply.outcome) ? std::min(retries, kConnectRetries) : retries;
     if (!reply.is_passing() || attempt > allowed) return reply;
+    tell_wait("the hub's list of files", reply, retry_delay(attempt, reply.retry_after));
     if (!waited(retry_delay(attempt, reply.retry_after), should_stop)) {
       reply.outcome = CURLE_ABORTED_BY_CALLBACK;
       return reply;

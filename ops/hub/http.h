@@ -33,6 +33,9 @@ struct HttpReply {
 // what the server asks for, up to 300.
 double retry_delay(int attempt, double retry_after);
 
+// Says that a request is tried again after `seconds`: to everybody when it is long, else with -v.
+void tell_wait(const std::string& what, const HttpReply& reply, double seconds);
+
 using EasyHandle = std::unique_ptr<CURL, void (*)(CURL*)>;
 
 class HttpSession {

@@ -87,12 +87,16 @@ void Pull::run() {
   const Listing listing = find_listing();
   result.commit = listing.commit;
   const std::vector<RemoteFile> files = select_files(listing.files, where());
+  before_ = read_manifest(request_.folder);
+  if (!before_.repository.empty() && before_.repository != request_.repository.name)
+    throw IoError("W004", request_.folder.string(),
+                  "cannot create: this folder holds '" + shown(before_.repository) + "'",
+                  "choose another folder with --to");
   make_folder(gathering_);
   // What is not needed in this folder is removed, so it must be one that pull has made.
   if (fs::is_symlink(gathering_))
     throw IoError("W004", gathering_.string(), "cannot create: a link has this name", "remove it");
   const FileLock lock(gathering_ / "lock", request_.command);
-  before_ = read_manifest(request_.folder);
   choose({listing.commit, files});
   remove_leftovers();
   check_disk();
@@ -193,8 +197,8 @@ void Pull::check_disk() const {
   uint64_t needed = kSpareBytes;
   for (const Wanted& wanted : wanted_) {
     if (wanted.origin == Origin::kKept || wanted.is_gathered) continue;
-    const bool linked = wanted.cached && wanted.file.kind == HashKind::kSha256 &&
-                        same_disk(*wanted.cached, gathering_);
+    const bool linked =
+        wanted.cached && is_linkable(wanted.file) && same_disk(*wanted.cached, gathering_);
     if (!linked)
       needed += wanted.file.bytes - std::min(wanted.file.bytes, size_or_zero(wanted.part));
   }

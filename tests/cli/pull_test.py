@@ -130,11 +130,17 @@ class Pull(unittest.TestCase):
         self.assertIn("config.json: error[W004]: cannot create: a file that pull has not made is here", said)
         self.assertEqual(self.folder()["config.json"], b'{"mine": 1}')
 
+    def test_a_folder_of_another_model_is_left_alone(self):
+        self.run_pull("org/tiny")
+        hub.add("org/other", SHARDS)
+        self.assertIn("this folder holds 'org/tiny'", self.refused("W004", 73, "org/other", "--to", "models/tiny"))
+        self.assert_folder(TINY)
+
     def test_several_files_come_at_once(self):
         hub.add("org/tiny", SHARDS)
         for jobs, most in (("3", 3), ("1", 1)):
             hub.reset()
-            hub.faults = {name: [Slow(0.2, after=100)] for name in SHARDS if name.endswith(".safetensors")}
+            hub.faults = {name: [Slow(0.1, after=100)] for name in SHARDS if name.endswith(".safetensors")}
             self.run_pull("org/tiny", "--to", "jobs" + jobs, "--jobs", jobs)
             self.assertEqual(hub.most_at_once, most)
 
@@ -235,7 +241,10 @@ class Pull(unittest.TestCase):
         hub.faults["api"] = [Status(503), Status(429, (("Retry-After", "1"),))]
         hub.faults["config.json"] = [Status(500)]
         hub.faults["model.safetensors"] = [Status(504), Status(502)]
-        self.run_pull("org/tiny")
+        said = self.run_pull("org/tiny", "-v").stderr
+        self.assertIn("the hub's list of files: HTTP 503; trying again in 0.25 s", said)
+        self.assertIn("the hub's list of files: HTTP 429; trying again in 1 s", said)
+        self.assertIn("config.json: HTTP 500; trying again in 0.25 s", said)
         self.assert_folder(TINY)
 
     def test_a_hub_that_stays_busy_is_given_up(self):

@@ -38,6 +38,12 @@ class CheckLayers(unittest.TestCase):
     def test_core_has_no_torch(self):
         self.assertEqual(run({"core/a.h": "#include <ATen/core/Tensor.h>\n"})[0], 1)
 
+    def test_only_ops_uses_the_network(self):
+        self.assertEqual(run({"ops/hub/a.cpp": "#include <curl/curl.h>\n#include <sys/socket.h>\n"})[0], 0)
+        status, out, _ = run({"cli/a.cpp": "#include <curl/curl.h>\n"})
+        self.assertEqual((status, out), (1, "cli/a.cpp:1: cli/ must not use the network ('curl/curl.h'); only ops/ may\n"))
+        self.assertEqual(run({"core/a.cpp": "#include <netdb.h>\n"})[0], 1)
+
     def test_cu_files_have_no_torch(self):
         self.assertEqual(run({"kernels/a.cu": "#include <c10/core/Device.h>\n"})[0], 1)
 

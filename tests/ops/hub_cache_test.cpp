@@ -78,8 +78,8 @@ TEST_F(Cache, SmallFilesAreCopiedAndWeightsAreLinked) {
   EXPECT_TRUE(take(kHello, "a.json"));
   EXPECT_EQ(TempFolder::read(folder.path() / "a.json"), "hello\n");
   EXPECT_EQ(fs::hard_link_count(folder.path() / "a.json"), 1u);
-  const RemoteFile weights{"w", 6, HashKind::kSha256, sha256("hello\n")};
-  add("w", weights.hash, "hello\n");
+  const RemoteFile weights{"w.safetensors", 6, HashKind::kSha256, sha256("hello\n")};
+  add(weights.name, weights.hash, "hello\n");
   EXPECT_TRUE(take(weights, "w"));
   EXPECT_EQ(fs::hard_link_count(folder.path() / "w"), 2u);
 }
