@@ -64,23 +64,20 @@ constexpr ErrorRow kRows[] = {
      "opened, so slmtune never reads them. Convert them once in Python: load the model with "
      "transformers and call "
      "save_pretrained(folder, safe_serialization=True)."},
-    {"F030", kBadData, "tokenizer.json malformed",
-     "tokenizer.json is not JSON, or a part of it has not the form that the tokenizers package "
-     "writes. Usually the "
-     "download stopped early or the file was edited by hand. Fetch it again from the model's "
-     "source."},
+    {"F030", kBadData, "tokenizer file malformed",
+     "tokenizer.json, tokenizer.model or tekken.json is damaged, or a part of it has not the form "
+     "that its package writes. Usually the download stopped early or the file was edited by hand. "
+     "Fetch it again from the model's source."},
     {"F031", kBadData, "tokenizer part not supported",
-     "tokenizer.json asks for a model, normalizer, split or decoder that slmtune does not "
-     "implement. Guessing would give "
-     "wrong ids and a spoilt model, so it stops. Supported is byte-level BPE with the splits of "
-     "GPT-2, Llama 3 and "
-     "Qwen2, with or without NFC."},
+     "The tokenizer asks for a model, normalizer, split or decoder that slmtune does not "
+     "implement. Guessing would give wrong ids and a spoilt model, so it stops. Supported are "
+     "SentencePiece BPE without a character map, and byte-level BPE with the splits of GPT-2, "
+     "Llama 3, Qwen2, GPT-4o and Tekken, with or without NFC."},
     {"F032", kBadData, "tokenizer vocabulary inconsistent",
-     "Two pieces share an id, an id is out of range, or a merge or special token names a piece "
-     "that the vocabulary does "
-     "not have. Usually files of two models were mixed, or the file was edited by hand. Fetch "
-     "tokenizer.json and "
-     "tokenizer_config.json of one revision."},
+     "Two pieces share an id, an id or a count is out of range, or a merge or special token names "
+     "a piece that the vocabulary does not have. Usually files of two models were mixed, or the "
+     "file was edited by hand. Fetch the tokenizer's file and tokenizer_config.json of one "
+     "revision."},
     {"F033", kBadData, "tokenizer does not fit the model",
      "The tokenizer makes ids that the model's embedding has no row for. Usually the tokenizer "
      "files come from another model than the weights. Fetch all files of one revision of one "

@@ -7,10 +7,13 @@
 #include <cstring>
 #include <queue>
 
+#include "data/tokenizer/unicode.h"
+
 namespace slmtune::data {
 namespace {
 
 constexpr uint32_t kNoRank = ~0u;
+constexpr uint32_t kLowCharacters = 1 << 16;
 constexpr size_t kShort = 48;  // symbols up to which the scan is faster than the heap
 
 uint64_t pair_key(int32_t left, int32_t right) {
@@ -69,20 +72,44 @@ class PieceCache {
 
 BytePairEncoder::BytePairEncoder(const Vocabulary& vocabulary, std::span<const Merge> merges,
                                  Options options)
-    : vocabulary_(vocabulary), options_(options), rules_(std::bit_ceil(merges.size() * 2 + 16)) {
+    : vocabulary_(vocabulary),
+      options_(std::move(options)),
+      rules_(std::bit_ceil(merges.size() * 2 + 16)) {
   static std::atomic<uint64_t> serials{0};
   serial_ = ++serials;
-  for (int byte = 0; byte < 256; ++byte) {
-    const char text = static_cast<char>(byte);
-    byte_ids_[byte] = vocabulary_.find({&text, 1});
-  }
+  index_symbols();
   const size_t mask = rules_.size() - 1;
-  for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const uint64_t key = pair_key(merges[rank].left, merges[rank].right);
+  for (const Merge& merge : merges) {
+    const uint64_t key = pair_key(merge.left, merge.right);
     size_t slot = mixed(key) & mask;
     while (rules_[slot].pair != ~0ull && rules_[slot].pair != key) slot = (slot + 1) & mask;
-    rules_[slot] = {key, static_cast<uint32_t>(rank), merges[rank].result};
+    rules_[slot] = {key, merge.rank, merge.result};
   }
+}
+
+void BytePairEncoder::index_symbols() {
+  for (int byte = 0; byte < 256; ++byte) {
+    const char text = static_cast<char>(byte);
+    byte_ids_[static_cast<size_t>(byte)] = vocabulary_.find({&text, 1});
+  }
+  if (!options_.characters) return;
+  low_ids_.assign(kLowCharacters, -1);
+  auto add = [this](std::string_view text, int32_t id) {
+    if (text.empty() || text.size() > 4) return;
+    const CodePoint point = decode_utf8(text.data());
+    if (point.bytes != text.size()) return;
+    (point.value < kLowCharacters ? low_ids_[point.value] : high_ids_[point.value]) = id;
+  };
+  for (int32_t id = 0; id < vocabulary_.size(); ++id) add(vocabulary_.bytes(id), id);
+  for (size_t i = 0; i < options_.bare_characters.size(); ++i)
+    add(options_.bare_characters[i], vocabulary_.size() + static_cast<int32_t>(i));
+}
+
+int32_t BytePairEncoder::id_of_character(std::string_view text, size_t at) const {
+  const CodePoint point = decode_utf8(text.data() + at);
+  if (point.value < kLowCharacters) return low_ids_[point.value];
+  const auto found = high_ids_.find(point.value);
+  return found == high_ids_.end() ? -1 : found->second;
 }
 
 const BytePairEncoder::Rule* BytePairEncoder::rule(int32_t left, int32_t right) const {
@@ -119,6 +146,19 @@ void BytePairEncoder::merge_all(std::string_view piece, std::vector<EncodedPiece
   if (options_.ignore_merges)
     if (int32_t id = vocabulary_.find(piece); id >= 0) return tokens.push_back({id, 0});
   const size_t first = tokens.size();
+  if (options_.characters)
+    start_from_characters(piece, tokens);
+  else
+    start_from_bytes(piece, tokens);
+  if (tokens.size() - first <= kShort)
+    merge_short(tokens, first);
+  else
+    merge_long(tokens, first);
+  if (!options_.bare_characters.empty()) spell_bare(tokens, first);
+}
+
+void BytePairEncoder::start_from_bytes(std::string_view piece,
+                                       std::vector<EncodedPiece>& tokens) const {
   bool after_unknown = false;
   for (size_t i = 0; i < piece.size(); ++i) {
     int32_t id = byte_ids_[static_cast<unsigned char>(piece[i])];
@@ -128,10 +168,36 @@ void BytePairEncoder::merge_all(std::string_view piece, std::vector<EncodedPiece
       tokens.push_back({id, static_cast<uint32_t>(i)});
     after_unknown = unknown;
   }
-  if (tokens.size() - first <= kShort)
-    merge_short(tokens, first);
-  else
-    merge_long(tokens, first);
+}
+
+void BytePairEncoder::start_from_characters(std::string_view piece,
+                                            std::vector<EncodedPiece>& tokens) const {
+  bool after_unknown = false;
+  for (size_t i = 0, next; i < piece.size(); i = next) {
+    next = i + decode_utf8(piece.data() + i).bytes;
+    const int32_t id = id_of_character(piece, i);
+    if (id >= 0) {
+      tokens.push_back({id, static_cast<uint32_t>(i)});
+      after_unknown = false;
+    } else if (spell(piece.substr(i, next - i), i, tokens)) {
+      after_unknown = false;
+    } else {
+      if (options_.unknown >= 0 && !(after_unknown && options_.fuse_unknown))
+        tokens.push_back({options_.unknown, static_cast<uint32_t>(i)});
+      after_unknown = true;
+    }
+  }
+}
+
+// Appends the byte tokens of a character; false, and nothing appended, when one is missing.
+bool BytePairEncoder::spell(std::string_view character, size_t begin,
+                            std::vector<EncodedPiece>& tokens) const {
+  auto token = [this](char byte) { return options_.byte_tokens[static_cast<unsigned char>(byte)]; };
+  for (char byte : character)
+    if (token(byte) < 0) return false;
+  for (size_t i = 0; i < character.size(); ++i)
+    tokens.push_back({token(character[i]), static_cast<uint32_t>(begin + i)});
+  return true;
 }
 
 void BytePairEncoder::merge_short(std::vector<EncodedPiece>& tokens, size_t first) const {
@@ -203,6 +269,23 @@ void BytePairEncoder::merge_long(std::vector<EncodedPiece>& tokens, size_t first
   for (uint32_t i = 0; i < count; ++i)
     if (links[i].alive) symbols[kept++] = symbols[i];
   tokens.resize(first + kept);
+}
+
+void BytePairEncoder::spell_bare(std::vector<EncodedPiece>& tokens, size_t first) const {
+  auto is_bare = [this](const EncodedPiece& token) { return token.id >= vocabulary_.size(); };
+  if (std::none_of(tokens.begin() + static_cast<std::ptrdiff_t>(first), tokens.end(), is_bare))
+    return;
+  const std::vector<EncodedPiece> merged(tokens.begin() + static_cast<std::ptrdiff_t>(first),
+                                         tokens.end());
+  tokens.resize(first);
+  for (const EncodedPiece& token : merged) {
+    if (!is_bare(token)) {
+      tokens.push_back(token);
+      continue;
+    }
+    const auto index = static_cast<size_t>(token.id - vocabulary_.size());
+    spell(options_.bare_characters[index], token.begin, tokens);
+  }
 }
 
 }  // namespace slmtune::data

@@ -8,8 +8,8 @@ namespace slmtune::data {
 namespace {
 
 // Texts that end a turn in every family that has them.
-constexpr std::string_view kEndOfTurn[] = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>",
-                                           "<|endoftext|>"};
+constexpr std::string_view kEndOfTurn[] = {"<|im_end|>",    "<|eot_id|>", "<|eom_id|>",
+                                           "<|endoftext|>", "<|end|>",    "<end_of_turn>"};
 
 Json read_optional(const std::filesystem::path& path) {
   Json json = std::filesystem::exists(path) ? read_json(path) : Json::object();
@@ -57,16 +57,22 @@ SpecialIds SpecialIds::read(const std::filesystem::path& folder,
         if (exists(id)) return static_cast<int32_t>(id);
     return std::nullopt;
   };
-  SpecialIds ids{find("bos_token"), find("eos_token"), find("pad_token"), {}};
-  if (ids.eos) ids.stop.push_back(*ids.eos);
+  SpecialIds ids{find("bos_token"), find("eos_token"), find("pad_token"), {}, {}};
+  // transformers then makes the post-processor anew, and puts BOS in front only where it says so.
+  if (tokenizer.contains("add_bos_token") || tokenizer.contains("add_eos_token"))
+    ids.adds_bos = tokenizer.contains("add_bos_token") && tokenizer["add_bos_token"] == true;
+  if (ids.eos) ids.add_stop(*ids.eos);
   for (const Json* config : {&model, &generation})
     for (int64_t id : listed_ids(*config, "eos_token_id"))
-      if (exists(id)) ids.stop.push_back(static_cast<int32_t>(id));
+      if (exists(id)) ids.add_stop(static_cast<int32_t>(id));
   for (std::string_view text : kEndOfTurn)
-    if (auto id = id_of(text)) ids.stop.push_back(*id);
-  std::sort(ids.stop.begin(), ids.stop.end());
-  ids.stop.erase(std::unique(ids.stop.begin(), ids.stop.end()), ids.stop.end());
+    if (auto id = id_of(text)) ids.add_stop(*id);
   return ids;
+}
+
+void SpecialIds::add_stop(int32_t id) {
+  const auto place = std::lower_bound(stop.begin(), stop.end(), id);
+  if (place == stop.end() || *place != id) stop.insert(place, id);
 }
 
 }  // namespace slmtune::data

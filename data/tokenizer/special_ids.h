@@ -13,6 +13,10 @@ namespace slmtune::data {
 struct SpecialIds {
   std::optional<int32_t> bos, eos, pad;
   std::vector<int32_t> stop;  // ascending, no duplicates
+  std::optional<bool>
+      adds_bos;  // what tokenizer_config.json says, over what the tokenizer's file does
+
+  void add_stop(int32_t id);
 
   // `id_of` finds the id of a token's text; `exists` tells whether the vocabulary has an id. Ids
   // that it lacks are ignored.

@@ -31,6 +31,12 @@ std::optional<SplitRule> split_rule_of(std::string_view regex) {
   if (regex ==
       R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)")
     return SplitRule::kQwen2;
+  if (regex ==
+      R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)")
+    return SplitRule::kO200k;
+  if (regex ==
+      R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)")
+    return SplitRule::kTekken;
   if (regex == R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)")
     return SplitRule::kGpt2;
   return std::nullopt;
@@ -72,8 +78,31 @@ size_t Splitter::skip_other(std::string_view text, size_t at) const {
 }
 
 size_t Splitter::end_of_piece(std::string_view text, size_t at) const {
-  if (rule_ == SplitRule::kWhole) return text.size();
-  return rule_ == SplitRule::kGpt2 ? gpt2(text, at) : cl100k(text, at);
+  switch (rule_) {
+    case SplitRule::kWhole:
+      return text.size();
+    case SplitRule::kGpt2:
+      return gpt2(text, at);
+    case SplitRule::kCl100k:
+    case SplitRule::kQwen2:
+      return cl100k(text, at);
+    case SplitRule::kO200k:
+    case SplitRule::kTekken:
+      break;
+  }
+  return cased(text, at);
+}
+
+// \p{N} or \p{N}{1,3}. Precondition: a number stands at `at`.
+size_t Splitter::numbers(std::string_view text, size_t at) const {
+  const bool single = rule_ == SplitRule::kQwen2 || rule_ == SplitRule::kTekken;
+  size_t end = look(text, at).next;
+  for (int more = single ? 0 : 2; more > 0; --more) {
+    const Here digit = look(text, end);
+    if (!(digit.kind & kNumber)) break;
+    end = digit.next;
+  }
+  return end;
 }
 
 // (?i:'s|…)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
@@ -82,21 +111,59 @@ size_t Splitter::cl100k(std::string_view text, size_t at) const {
   if (text[at] == '\'')
     if (size_t length = contraction(text, at, true)) return at + length;
   if (here.kind & kLetter) return skip(text, here.next, kLetter);
-  if (here.kind & kNumber) {
-    size_t end = here.next;
-    for (int more = rule_ == SplitRule::kCl100k ? 2 : 0; more > 0; --more) {
-      const Here digit = look(text, end);
-      if (!(digit.kind & kNumber)) break;
-      end = digit.next;
-    }
-    return end;
-  }
+  if (here.kind & kNumber) return numbers(text, at);
   const Here next = look(text, here.next);
   if (!(here.kind & kNewline) && (next.kind & kLetter)) return skip(text, next.next, kLetter);
   const bool blank_then_other = text[at] == ' ' && !(next.kind & kNotOther);
   if (!(here.kind & kSpace) || blank_then_other)
     return skip(text, skip_other(text, here.next), kNewline);
   return spaces(text, at, true);
+}
+
+// With U = [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}], W = [\p{Ll}\p{Lm}\p{Lo}\p{M}], C = (?i:'s|…)? for
+// GPT-4o and nothing for Tekken:
+// [^\r\n\p{L}\p{N}]?U*W+C|[^\r\n\p{L}\p{N}]?U+W*C|numbers| ?[^\s\p{L}\p{N}]+[\r\n/]*|blanks
+size_t Splitter::cased(std::string_view text, size_t at) const {
+  const Here here = look(text, at);
+  if (size_t end = cased_word(text, at, here)) {
+    if (rule_ == SplitRule::kO200k && end < text.size() && text[end] == '\'')
+      end += contraction(text, end, true);
+    return end;
+  }
+  if (here.kind & kNumber) return numbers(text, at);
+  const bool blank_then_other = text[at] == ' ' && !(look(text, here.next).kind & kNotOther);
+  if ((here.kind & kSpace) && !blank_then_other) return spaces(text, at, true);
+  size_t end = skip_other(text, here.next);
+  while (end < text.size() && (text[end] == '/' || text[end] == '\r' || text[end] == '\n')) ++end;
+  return end;
+}
+
+// The first two alternatives without C, in the order in which a backtracking engine tries them; 0
+// when there is no word.
+size_t Splitter::cased_word(std::string_view text, size_t at, const Here& here) const {
+  if (here.kind & (kNewline | kNumber)) return 0;
+  if (here.kind & kLetter) {
+    const size_t end = ending_in_lower(text, at);
+    return end > 0 ? end : skip(text, at, kUpperPart);
+  }
+  if (size_t end = ending_in_lower(text, here.next)) return end;
+  if (here.kind & kLowerPart) return here.next;  // a mark before upper case is a word of its own
+  const size_t end = skip(text, here.next, kUpperPart);
+  return end > here.next ? end : 0;
+}
+
+// End of U*W+ at `at`, or 0. Where no W follows the run of U, the engine gives back characters of U
+// until one is a W as well.
+size_t Splitter::ending_in_lower(std::string_view text, size_t at) const {
+  size_t end = at, last_both = 0;
+  for (;;) {
+    const Here here = look(text, end);
+    if (!(here.kind & kUpperPart)) {
+      return here.kind & kLowerPart ? skip(text, here.next, kLowerPart) : last_both;
+    }
+    end = here.next;
+    if (here.kind & kLowerPart) last_both = end;
+  }
 }
 
 // 's|…| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+

@@ -11,9 +11,10 @@
 
 namespace slmtune::data {
 
-// kWhole: no split. kGpt2: ByteLevel's own regex. kCl100k: Llama 3, numbers in threes. kQwen2: the
-// same, single digits.
-enum class SplitRule { kWhole, kGpt2, kCl100k, kQwen2 };
+// kWhole: no split. kGpt2: ByteLevel's own regex. kCl100k: Llama 3 and Phi-4, numbers in threes.
+// kQwen2: the same, single digits. kO200k: GPT-4o and Phi-4-mini, words also end where upper case
+// follows lower case. kTekken: Mistral, the same, single digits, contractions not kept together.
+enum class SplitRule { kWhole, kGpt2, kCl100k, kQwen2, kO200k, kTekken };
 
 // The rule of a Split regex; nothing when the regex is unknown (then no ids could be trusted).
 std::optional<SplitRule> split_rule_of(std::string_view regex);
@@ -33,6 +34,10 @@ class Splitter {
   size_t skip_other(std::string_view text, size_t at) const;
   size_t cl100k(std::string_view text, size_t at) const;
   size_t gpt2(std::string_view text, size_t at) const;
+  size_t cased(std::string_view text, size_t at) const;
+  size_t cased_word(std::string_view text, size_t at, const Here& here) const;
+  size_t ending_in_lower(std::string_view text, size_t at) const;
+  size_t numbers(std::string_view text, size_t at) const;
   size_t spaces(std::string_view text, size_t at, bool by_newline) const;
 
   SplitRule rule_;

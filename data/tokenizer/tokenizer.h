@@ -1,10 +1,13 @@
-// Byte-level BPE from a Hugging Face tokenizer.json, ids identical to the `tokenizers` package.
+// Byte-level BPE and SentencePiece BPE from a model folder, ids identical to the packages
+// `tokenizers` (tokenizer.json), `sentencepiece` (tokenizer.model) and `tiktoken` (tekken.json).
 //
 //   Tokenizer tokenizer = Tokenizer::load("models/Qwen2.5-0.5B-Instruct");
-//   std::vector<int32_t> ids = tokenizer.encode("Hello <|im_end|>");   // added tokens in the text are recognised; no BOS added
+//   std::vector<int32_t> ids = tokenizer.encode("Hello <|im_end|>");   // added tokens in the text
+//   are recognised; no BOS added
 //
-// Order of the pipeline: added tokens, NFC (when the file asks for it), split by the file's regex, BPE
-// (https://github.com/huggingface/tokenizers, tokenizer/mod.rs). An unknown regex or model type is an error, not a guess.
+// Order of the pipeline: added tokens, normalizer (NFC, '▁' for blanks), split by the file's regex
+// or where no merge can cross, BPE (https://github.com/huggingface/tokenizers, tokenizer/mod.rs).
+// What is unknown is an error, not a guess.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -23,10 +26,16 @@ struct AddedToken {
   bool special = false, normalized = false, single_word = false, lstrip = false, rstrip = false;
 };
 
+enum class TokenizerKind { kByteLevel, kSentencePiece };
+
+// Kinds of pieces, with the numbers that SentencePiece and GGUF give them.
+enum class TokenType : uint8_t { kNormal = 1, kUnknown, kControl, kUserDefined, kUnused, kByte };
+
 class Tokenizer {
  public:
-  // `folder` holds tokenizer.json (N001) and, for the special ids, tokenizer_config.json, generation_config.json and
-  // config.json when present. F030 malformed, F031 unsupported part (named), F032 inconsistent vocabulary.
+  // `folder` holds tokenizer.json, else tokenizer.model, else tekken.json (N001) and, for the
+  // special ids, tokenizer_config.json, generation_config.json and config.json when present. F030
+  // malformed, F031 unsupported part (named), F032 inconsistent vocabulary.
   static Tokenizer load(const std::filesystem::path& folder);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
@@ -35,41 +44,60 @@ class Tokenizer {
   // Invalid UTF-8 is replaced by U+FFFD. Thread-safe.
   std::vector<int32_t> encode(std::string_view text) const;
 
-  // Encodes the concatenation of `spans` as one text and returns for each token the index of the span in which its
-  // first byte lies (after normalisation, which is done per span).
-  struct SpanEncoding { std::vector<int32_t> ids; std::vector<int32_t> span_of; };
+  // Encodes the concatenation of `spans` as one text and returns for each token the index of the
+  // span in which its first byte lies (after normalisation, which is done per span).
+  struct SpanEncoding {
+    std::vector<int32_t> ids;
+    std::vector<int32_t> span_of;
+  };
   SpanEncoding encode_spans(std::span<const std::string_view> spans) const;
 
-  // Ids outside the vocabulary give nothing. Incomplete UTF-8 at the end is replaced by U+FFFD.
+  // Ids outside the vocabulary give nothing. Incomplete UTF-8 is replaced by U+FFFD. A
+  // SentencePiece tokenizer that puts a blank in front of text takes it off again.
   std::string decode(std::span<const int32_t> ids, bool skip_special = true) const;
 
-  // Bytes that one token stands for (special tokens: their text).
+  // Bytes that one token stands for inside text (special tokens: their text).
   std::string token_bytes(int32_t id) const;
 
-  int32_t size() const;                                        // highest id + 1
-  std::optional<int32_t> id_of(std::string_view piece) const;  // vocabulary piece (byte alphabet) or added token text
+  int32_t size() const;  // highest id + 1
+  std::optional<int32_t> id_of(
+      std::string_view piece) const;  // vocabulary piece (byte alphabet) or added token text
   bool is_special(int32_t id) const;
 
-  std::optional<int32_t> bos() const;   // from tokenizer_config.json, else config.json
+  std::optional<int32_t> bos() const;  // from tokenizer_config.json, else config.json
   std::optional<int32_t> eos() const;
   std::optional<int32_t> pad() const;
-  bool adds_bos() const;                // the post-processor puts BOS in front of plain text
-  const std::vector<int32_t>& stop_ids() const;  // every id that ends a generation (eos lists of the configs, eot tokens)
+  bool adds_bos() const;  // BOS goes in front of plain text
+  const std::vector<int32_t>& stop_ids()
+      const;  // every id that ends a generation (eos lists of the configs, eot tokens)
 
   // What an export needs.
-  std::string pieces_name(int32_t id) const;  // stored piece in the byte alphabet, or added token's raw text; "" if none
+  TokenizerKind kind() const;
+  std::string pieces_name(int32_t id)
+      const;  // stored piece (byte alphabet, or with '▁'), or added token's raw text; "" if none
   const std::vector<AddedToken>& added_tokens() const;
-  const std::vector<std::string>& merges() const;  // "a b" in priority order
-  std::string ggml_pre() const;                    // llama.cpp's name of the split: "qwen2", "llama-bpe"
+  const std::vector<std::string>& merges()
+      const;  // "a b" in priority order; tokenizer.model has none
+  std::string ggml_pre()
+      const;  // llama.cpp's name of the split: "qwen2", "llama-bpe"; "" if it has none for this
   const std::filesystem::path& folder() const;
+  const std::filesystem::path& file() const;  // that the vocabulary was read from
+
+  // SentencePiece only. The scores of tokenizer.json are minus the number of the first merge that
+  // makes the piece.
+  float score(int32_t id) const;
+  TokenType type(int32_t id) const;
+  bool prefixes_space() const;  // text begins as if a blank stood in front of it
 
  private:
+  friend class StreamDecoder;
   struct Data;
   explicit Tokenizer(std::unique_ptr<Data> data);
   std::unique_ptr<Data> data_;
 };
 
-// Decodes a stream of ids piece by piece and never hands out half a character.
+// Decodes a stream of ids piece by piece and never hands out half a character; all pieces together
+// are what Tokenizer::decode gives. A run of byte tokens comes out when it ends.
 class StreamDecoder {
  public:
   explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special = true);
@@ -77,9 +105,13 @@ class StreamDecoder {
   std::string finish();          // what is left, invalid bytes as U+FFFD
 
  private:
+  std::string end_of_bytes();
+  std::string without_lead(std::string text, bool is_piece);
+
   const Tokenizer& tokenizer_;
   bool skip_special_;
-  std::string pending_;
+  std::string pending_;  // bytes of a character, or of a run of byte tokens, that may go on
+  uint32_t lead_;        // blanks that may still be taken off in front
 };
 
 }  // namespace slmtune::data

@@ -31,6 +31,11 @@ std::vector<uint8_t> make_classes() {
   mark(number_ranges(), kNumber);
   mark(word_ranges(), kWord);
   mark(kSpaces, kSpace);
+  mark(upper_ranges(), kUpperPart);
+  mark(lower_ranges(), kLowerPart);
+  for (uint8_t& kind : classes)
+    if ((kind & kLetter) && !(kind & (kUpperPart | kLowerPart))) kind |= kUpperPart | kLowerPart;
+  mark(mark_ranges(), kUpperPart | kLowerPart);
   classes['\n'] |= kNewline;
   classes['\r'] |= kNewline;
   return classes;
@@ -102,6 +107,23 @@ std::string replace_invalid_utf8(std::string_view text) {
       result += "\xEF\xBF\xBD";
     else
       result.append(text, begin, i - begin);
+  }
+  return result;
+}
+
+std::string replace_each_invalid(std::string_view bytes) {
+  std::string result;
+  const auto* first = reinterpret_cast<const uint8_t*>(bytes.data());
+  for (size_t i = 0; i < bytes.size();) {
+    const size_t begin = i;
+    UChar32 point = 0;
+    U8_NEXT(first, i, bytes.size(), point);
+    if (point < 0) {
+      result += "\xEF\xBF\xBD";
+      i = begin + 1;
+    } else {
+      result.append(bytes, begin, i - begin);
+    }
   }
   return result;
 }

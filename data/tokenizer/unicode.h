@@ -16,8 +16,14 @@ struct CodePointRange {
 std::span<const CodePointRange> letter_ranges();  // \p{L}
 std::span<const CodePointRange> number_ranges();  // \p{N}
 std::span<const CodePointRange> word_ranges();    // \w, for single_word tokens
+std::span<const CodePointRange> upper_ranges();   // \p{Lu} and \p{Lt}
+std::span<const CodePointRange> lower_ranges();   // \p{Ll}
+std::span<const CodePointRange> mark_ranges();    // \p{M}
 
-inline constexpr uint8_t kLetter = 1, kNumber = 2, kSpace = 4, kNewline = 8, kWord = 16;
+// kUpperPart is [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}], kLowerPart [\p{Ll}\p{Lm}\p{Lo}\p{M}]: letters
+// without case and marks have both.
+inline constexpr uint8_t kLetter = 1, kNumber = 2, kSpace = 4, kNewline = 8, kWord = 16,
+                         kUpperPart = 32, kLowerPart = 64;
 
 // Table of class bits by code point; 0x110000 entries, made once.
 const uint8_t* code_point_classes();
@@ -45,6 +51,9 @@ void append_utf8(std::string& text, uint32_t code_point);
 
 // Each maximal broken sequence becomes one U+FFFD (as Rust's from_utf8_lossy and WHATWG do).
 std::string replace_invalid_utf8(std::string_view text);
+
+// Each byte that belongs to no character becomes one U+FFFD (as SentencePiece does).
+std::string replace_each_invalid(std::string_view bytes);
 
 // Bytes at the end of `text` that are the start of a character still to be completed (0 to 3).
 size_t incomplete_tail(std::string_view text);

@@ -25,7 +25,8 @@ struct Fixture {
       if (pieces[i].size() < 2) continue;
       const size_t cut = 1 + random.below(pieces[i].size() - 1);
       merges.push_back({vocabulary.find(pieces[i].substr(0, cut)),
-                        vocabulary.find(pieces[i].substr(cut)), static_cast<int32_t>(i)});
+                        vocabulary.find(pieces[i].substr(cut)), static_cast<int32_t>(i),
+                        static_cast<uint32_t>(merges.size())});
     }
   }
   Vocabulary vocabulary;

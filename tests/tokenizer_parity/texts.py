@@ -15,6 +15,10 @@ FIXED = [
     "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", "<|im_start|><|im_start|><|endoftext|>", "<|im_start", "<|im_<|im_end|>",
     "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>", "<tool_call>\n{}</tool_call>",
     "<|reserved_special_token_77|> <|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>", " <|im_end|> ", "e<|im_end|>\u0301", "<｜im_end｜>",
+    "\u2581", "\u2581a \u2581\u2581 b", " \u2581", "a\u2581b ", "  a  b   c    d", "<0x0A><0xE4>", "[INST] Hi [/INST] Hello</s>[INST] x",
+    "<s>[INST] a [/INST]", "x" * 400 + " y" * 300, " a" * 4000, "\u2581" * 900 + "b", "<|user|>\nHi<|end|>\n<|assistant|>\n",
+    "<bos><start_of_turn>user\nHi<end_of_turn>\n", "HTTPServer XMLHttpRequestÉcole ǅabcǅ中AB中ab", "don'T I'Ve x'sY 'tis it'll",
+    "a\u0301B\u0301\u0301 \u0301A \u0301\u0301", "//// /\n/\r\n!/\n", "𐐀𐐨𝐀𝐚ʰªº中ǅa",
     "<|object_ref_start|>x<|vision_start|><|image_pad|>", "\U0010ffff\U000e0001\ue000\ufffd\uffff", "\u11935\u11930 \U00011935\U00011930",
 ]
 
@@ -59,5 +63,7 @@ def code(limit):
         yield text
 
 
-def all_texts(special, step=1):
-    return [*FIXED, *planes(step), *noise(4000, special), *(text[i:i + 700] for text in code(300_000) for i in range(0, len(text), 700))]
+def all_texts(special, step=1, count=4000, code_limit=300_000):
+    """`special`: mixed into the noise; `step`: of planes(); `count`: of noise()."""
+    files = (text[i:i + 700] for text in code(code_limit) for i in range(0, len(text), 700))
+    return [*FIXED, *planes(step), *noise(count, special), *files]

@@ -2,18 +2,14 @@
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-
-from tokenizers import Tokenizer
 
 import ranks
 import texts
+from parity import TokenizersReference, ask, compare, compare_decoding
 
-PROGRAM = os.environ["ENCODE_LINES"]
 CACHE = os.environ["PARITY_CACHE"]
 SOURCE = Path(os.environ["SLMTUNE_SOURCE"])
 
@@ -24,39 +20,6 @@ KNOWN = {
     "llama3": {"Hello world": [9906, 1917], "\n =": [198, 284], "33333": [8765, 1644], "Cửa Việt": [34, 91163, 101798],
                "w048 7tuijk dsdfhu": [86, 23904, 220, 22, 83, 2005, 42908, 11729, 3013, 17156]},
 }
-
-
-def ask(folder, lines, *flags):
-    stdin = "".join(json.dumps(line) + "\n" for line in lines)
-    done = subprocess.run([PROGRAM, str(folder), *flags], input=stdin.encode(), capture_output=True)
-    if done.returncode != 0:
-        sys.exit(f"encode_lines failed: {done.stderr.decode()}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def shortest_difference(ours, theirs, text):
-    at = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
-    return f"{text[:60]!r}: from token {at}: ours {ours[at:at + 6]}, theirs {theirs[at:at + 6]}"
-
-
-def compare(name, folder, lines):
-    """Compares every text; returns the number of differences."""
-    reference = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    wrong = []
-    for text, answer in zip(lines, ask(folder, lines), strict=True):
-        ids = reference.encode(text, add_special_tokens=False).ids
-        if answer["ids"] != ids:
-            wrong.append("ids of " + shortest_difference(answer["ids"], ids, text))
-            continue
-        for key, skip in (("text", False), ("stream", False), ("plain", True)):
-            if answer[key] != reference.decode(ids, skip_special_tokens=skip):
-                wrong.append(f"{key} of {text[:60]!r}")
-        if not answer["spans"]:
-            wrong.append(f"spans of {text[:60]!r}")
-    for line in wrong[:10]:
-        print(f"{name}: {line}")
-    print(f"{name}: {len(lines)} texts, {len(wrong)} differences")
-    return len(wrong)
 
 
 def known_ids(name, folder):
@@ -86,37 +49,52 @@ def compare_flags(cache):
     }.items():
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "tokenizer.json").write_text(json.dumps({**base, **change}, ensure_ascii=False))
-            wrong += compare(name, Path(folder), lines)
+            wrong += compare(name, Path(folder), lines, TokenizersReference(Path(folder)))
     return wrong
 
 
-def benchmark(name, folder):
-    reference = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    lines = list(texts.code(1_500_000))
-    size = sum(len(text.encode()) for text in lines) / 1e6
-    ours = ask(folder, lines, "--bench")[0]["seconds"]
-    start = time.perf_counter()
-    for text in lines:
-        reference.encode(text, add_special_tokens=False)
-    theirs = time.perf_counter() - start
-    run = ask(folder, ["a" * 1_000_000], "--bench")[0]["seconds"]
-    print(f"{name}: {size / ours:.1f} MB/s, tokenizers {size / theirs:.1f} MB/s (one thread, {size:.1f} MB of code); "
-          f"a run of 1,000,000 'a' in {run:.2f} s")
+# Name → (maker of the folder, its special tokens, of the blocks of all code points every so many).
+VOCABULARIES = {
+    "qwen2": (ranks.qwen2, ranks.QWEN2_ADDED, 1),
+    "llama3": (ranks.llama3, list(ranks.LLAMA3_ADDED.values()), 10),
+    "phi4": (ranks.phi4, ranks.PHI4_ADDED, 20),
+    "phi4-mini": (ranks.phi4_mini, ranks.PHI4_MINI_ADDED, 5),
+    "tekken": (ranks.tekken, ranks.TEKKEN_ADDED, 20),
+}
+
+
+def tekken_alone(lines):
+    """tekken.json read directly gives the ids of the tokenizer.json made from it, and tiktoken's."""
+    import tiktoken
+    folder = ranks.tekken_alone(CACHE)
+    wrong = compare("tekken.json", folder, lines, TokenizersReference(ranks.tekken(CACHE)))
+    encoding = tiktoken.Encoding("tekken", pat_str=ranks.TEKKEN_REGEX, mergeable_ranks=ranks.read_tekken(), special_tokens={})
+    code = list(texts.code(200_000))
+    differ = sum(answer["ids"] != [1000 + i for i in encoding.encode_ordinary(text)]
+                 for text, answer in zip(code, ask(folder, code)))
+    print(f"tekken.json: {len(code)} files of code against tiktoken, {differ} differences")
+    return wrong + differ
 
 
 def main():
-    tiny = texts.all_texts(["<|im_start|>", "<|im_end|>", "<|endoftext|>"], step=20)
-    wrong = compare("tiny", SOURCE / "configs/models/tiny", tiny)
-    folders = {"qwen2": ranks.qwen2(CACHE), "llama3": ranks.llama3(CACHE)}
-    for name, folder in folders.items():
+    tiny = SOURCE / "configs/models/tiny"
+    wrong = compare("tiny", tiny, texts.all_texts(["<|im_start|>", "<|im_end|>", "<|endoftext|>"], step=20),
+                    TokenizersReference(tiny))
+    for name, (make, special, step) in VOCABULARIES.items():
+        folder = make(CACHE)
         if not folder:
-            print(f"{name}: left out, its package (dashscope or llama-models) is not installed")
+            print(f"{name}: left out, its package (dashscope, llama-models or mistral-common) is not installed")
             continue
-        special = ranks.QWEN2_ADDED if name == "qwen2" else list(ranks.LLAMA3_ADDED.values())
-        wrong += compare(name, folder, texts.all_texts(special, step=1 if name == "qwen2" else 5)) + known_ids(name, folder)
-        benchmark(name, folder)
-    if folders["qwen2"]:
-        wrong += compare_flags(CACHE)
+        reference = TokenizersReference(folder)
+        lines = texts.all_texts(special, step, count=10_000)
+        wrong += compare(name, folder, lines, reference)
+        wrong += compare_decoding(name, folder, reference, reference.tokenizer.get_vocab_size(), range(1000, 1400))
+        if name in KNOWN:
+            wrong += known_ids(name, folder)
+        if name == "tekken":
+            wrong += tekken_alone(lines[:3000])
+        if name == "qwen2":
+            wrong += compare_flags(CACHE)
     return 1 if wrong else 0
 
 
