@@ -27,7 +27,21 @@ std::vector<Tokens> RowTokeniser::run(const std::string& file) {
   BadRows bad;
   for (size_t i = 0; i < rows_.size(); ++i) note(i, bad);
   bad.throw_if_any(file);
+  warn_of_lost_systems(file);
   return std::move(rows_);
+}
+
+void RowTokeniser::warn_of_lost_systems(const std::string& file) const {
+  if (!chat_ || !chat_->takes.system_only_at_end) return;
+  const auto loses = [](const Example& example) {
+    return !example.messages.empty() && example.messages.front().role == "system" &&
+           example.messages.back().role != "user";
+  };
+  const auto count = std::count_if(examples_.begin(), examples_.end(), loses);
+  if (count > 0)
+    log_warning(file + ": " + std::to_string(count) + " rows have a system text that is not " +
+                "trained with: the chat template '" + std::string(chat_->name) +
+                "' prints it only where the user speaks last; put it into the user's text");
 }
 
 void RowTokeniser::work(bool shows_progress) {

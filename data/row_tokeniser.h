@@ -27,6 +27,7 @@ class RowTokeniser {
   void work(bool shows_progress);
   bool tokenise_row(size_t i);  // false: stop, the model folder is at fault
   void note(size_t i, BadRows& bad) const;
+  void warn_of_lost_systems(const std::string& file) const;
 
   const std::vector<Example>& examples_;
   const std::vector<std::string>& places_;

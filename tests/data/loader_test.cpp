@@ -149,6 +149,24 @@ TEST_F(LoadDataset, CountsRowsTokensAndDuplicates) {
   EXPECT_EQ(data.sha256, sha256(content));
 }
 
+TEST_F(LoadDataset, WarnsOfASystemTextThatTheTemplateDoesNotShow) {
+  TempFolder folder;
+  const Tokenizer tokenizer = load(small_tokenizer({"<s>", "</s>", "[INST]", "[/INST]"}), folder);
+  const std::string turns =
+      R"({"role":"user","content":"SECRET"},{"role":"assistant","content":"b"}]})";
+  const auto file = folder.write("a.jsonl", R"({"messages":[{"role":"system","content":"s"},)" +
+                                                turns + "\n" + R"({"messages":[)" + turns + "\n");
+  const std::vector<Source> sources = {{file, 1.0, ""}};
+  const auto said = [&](const char* chat) {
+    ::testing::internal::CaptureStderr();
+    load_dataset(sources, config_, tokenizer, &ChatTemplate::by_name(chat));
+    return ::testing::internal::GetCapturedStderr();
+  };
+  EXPECT_THAT(said("mistral-v3"), HasSubstr("1 rows have a system text that is not trained with"));
+  EXPECT_THAT(said("mistral-v3"), ::testing::Not(HasSubstr("SECRET")));
+  EXPECT_EQ(said("mistral-v7"), "");
+}
+
 TEST_F(LoadDataset, KeepsTheOrderOfManyRows) {
   std::string content;
   for (int i = 0; i < 1000; ++i) content += "{\"text\":\"" + std::to_string(i) + "\"}\n";

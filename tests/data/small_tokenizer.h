@@ -12,8 +12,8 @@ inline constexpr const char* kQwen2Regex =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 // tokenizer.json with bytes 0..255 as ids 0..255, "ab" 256, "abc" 257, "Ġa" 258, "aa" 259,
-// "aaaa" 260, <|im_start|> 300, <|im_end|> 301.
-inline nlohmann::json small_tokenizer() {
+// "aaaa" 260, <|im_start|> 300, <|im_end|> 301, `more` special tokens from 400 on.
+inline nlohmann::json small_tokenizer(const std::vector<std::string>& more = {}) {
   nlohmann::json vocab, added = nlohmann::json::array();
   for (int byte = 0; byte < 256; ++byte)
     vocab[data::to_byte_alphabet(std::string(1, static_cast<char>(byte)))] = byte;
@@ -23,15 +23,18 @@ inline nlohmann::json small_tokenizer() {
                             "a",
                             "aa", "aaaa"})
     vocab[piece] = id++;
-  id = 300;
-  for (const char* text : {"<|im_start|>", "<|im_end|>"})
-    added.push_back({{"id", id++},
+  const auto add = [&](int number, const std::string& text) {
+    added.push_back({{"id", number},
                      {"content", text},
                      {"special", true},
                      {"normalized", false},
                      {"lstrip", false},
                      {"rstrip", false},
                      {"single_word", false}});
+  };
+  add(300, "<|im_start|>");
+  add(301, "<|im_end|>");
+  for (id = 400; const std::string& text : more) add(id++, text);
   nlohmann::json split = {{"type", "Split"},
                           {"pattern", {{"Regex", kQwen2Regex}}},
                           {"behavior", "Isolated"},

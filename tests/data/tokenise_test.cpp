@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "data/chat/chat_template.h"
 #include "tests/data/small_tokenizer.h"
@@ -76,6 +78,40 @@ TEST(Tokenise, TextBeginsWithBosOnceWhereTheTokenizerAddsIt) {
   for (const char* text : {"abc", "<|im_start|>abc"}) {
     example.spans = {{text, true}};
     EXPECT_THAT(tokenise(example, tokenizer, nullptr).ids, ElementsAre(300, 257, 301));
+  }
+}
+
+// A tokenizer whose rule puts the first of the marks in front of plain text.
+nlohmann::json with_bos(const std::vector<std::string>& marks) {
+  nlohmann::json json = small_tokenizer(marks);
+  json["post_processor"] = {
+      {"type", "TemplateProcessing"},
+      {"single", {{{"SpecialToken", {{"id", marks.at(0)}, {"type_id", 0}}}}}}};
+  return json;
+}
+
+TEST(Tokenise, AConversationHasTheBosOfItsTemplateAndNoSecondOne) {
+  const std::vector<Message> talk = {{"user", "ab", false}, {"assistant", "abc", true}};
+  const std::pair<const char*, std::vector<std::string>> cases[] = {
+      {"gemma2", {"<bos>", "<start_of_turn>", "<end_of_turn>"}},
+      {"llama3.1", {"<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"}},
+      {"mistral-v1", {"<s>", "</s>"}},
+      {"mistral-v3", {"<s>", "</s>", "[INST]", "[/INST]"}}};
+  for (const auto& [name, marks] : cases) {
+    TempFolder folder;
+    const Tokenizer tokenizer = load(with_bos(marks), folder);
+    ASSERT_TRUE(tokenizer.adds_bos()) << name;
+    Example example;
+    example.messages = talk;
+    const ChatTemplate& chat = ChatTemplate::by_name(name);
+    const Tokens tokens = tokenise(example, tokenizer, &chat);
+    EXPECT_EQ(std::count(tokens.ids.begin(), tokens.ids.end(), 400), 1) << name;
+    EXPECT_EQ(tokens.ids.front(), 400) << name;
+    EXPECT_EQ(tokens.labels.front(), kNotTrained) << name;
+    const int32_t end = *tokenizer.id_of(chat.end_of_turn);
+    EXPECT_EQ(std::count(tokens.labels.begin(), tokens.labels.end(), end), 1) << name;
+    const std::vector<int32_t> prompt = prompt_ids(std::span(talk).first(1), tokenizer, chat);
+    EXPECT_EQ(std::count(prompt.begin(), prompt.end(), 400), 1) << name;
   }
 }
 
