@@ -23,4 +23,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Gives the memory of whole pages inside `bytes`, a part of a MappedFile, back to the system; reading them again
+// fetches them from the file. For copying a file larger than the memory that may be used.
+void release_pages(std::span<const std::byte> bytes);
+
 }  // namespace slmtune

@@ -43,6 +43,10 @@ struct GgufReport {
       stored_as_f16;  // matrices whose rows do not divide into the encoding's blocks
 };
 
+// F094 when a model of that config cannot be written as GGUF: a family without GGUF facts, sliding
+// windows. For asking before hours of training; write_gguf_model asks too.
+void check_gguf(const models::ModelConfig& config, const std::filesystem::path& folder);
+
 // Writes, re-opens with our own reader and compares every tensor within the encoding's bound (F095
 // when it differs); only then is the file at `to`, whose folder is made when absent. Holds one
 // source tensor in memory at a time. R070 unknown encoding; F094 a family or tokenizer that GGUF

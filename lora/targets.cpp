@@ -5,8 +5,8 @@ namespace {
 
 const std::map<std::string, std::vector<std::string>>& groups() {
   static const std::map<std::string, std::vector<std::string>> rows = {
-      {"attention", {"q_proj", "k_proj", "v_proj", "o_proj"}},
-      {"mlp", {"gate_proj", "up_proj", "down_proj"}}};
+      {"attention", {"q_proj", "k_proj", "v_proj", "qkv_proj", "o_proj"}},
+      {"mlp", {"gate_proj", "up_proj", "gate_up_proj", "down_proj"}}};
   return rows;
 }
 

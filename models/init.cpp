@@ -12,12 +12,17 @@ std::unique_ptr<CausalLM> init_model(const ModelConfig& config, uint64_t seed,
                                      const LoadOptions& options) {
   const Family& family = *find_family(config.architecture);
   std::unique_ptr<CausalLM> model = family.build(config, options);
-  fill_model(*model, options.quant, [&](const std::string& name, at::IntArrayRef shape) {
-    if (name.ends_with(".bias")) return at::zeros(shape, at::kFloat);
-    if (name.ends_with("norm.weight")) return at::full(shape, family.initial_norm, at::kFloat);
-    // A stream per tensor: another order or an added tensor changes no other one.
-    at::Generator random = at::detail::createCPUGenerator(derive_seed(seed, name));
-    return at::empty(shape, at::kFloat).normal_(0.0, config.initializer_range, random);
+  fill_model(*model, options.quant, [&](const std::string& name, at::Tensor& target) {
+    if (name.ends_with(".bias")) {
+      target.zero_();
+    } else if (name.ends_with("norm.weight")) {
+      target.fill_(family.initial_norm);
+    } else {
+      // A stream per tensor: another order or an added tensor changes no other one.
+      at::Generator random = at::detail::createCPUGenerator(derive_seed(seed, name));
+      target.copy_(
+          at::empty(target.sizes(), at::kFloat).normal_(0.0, config.initializer_range, random));
+    }
   });
   return model;
 }

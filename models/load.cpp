@@ -1,10 +1,12 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <set>
 
 #include "core/error.h"
+#include "core/mapped_file.h"
 #include "models/causal_lm.h"
 #include "models/families/family.h"
 #include "models/internal/fill.h"
@@ -105,6 +107,22 @@ at::ScalarType scalar_type(const TensorView& view) {
       "supported: F32, BF16, F16, F64");
 }
 
+// Converts a piece at a time and lets go of the pages it came from, so that the file's own memory
+// never adds up beside the model's.
+void copy_in_pieces(const TensorView& view, at::Tensor& target) {
+  constexpr int64_t kPieceBytes = 16 << 20;
+  const at::Tensor source = borrow_tensor(view).flatten();
+  at::Tensor flat = target.view({-1});
+  const auto element = static_cast<int64_t>(dtype_bytes(view.dtype));
+  const int64_t step = kPieceBytes / element;
+  for (int64_t first = 0; first < source.size(0); first += step) {
+    const int64_t count = std::min(step, source.size(0) - first);
+    flat.narrow(0, first, count).copy_(source.narrow(0, first, count));
+    release_pages(view.bytes.subspan(static_cast<size_t>(first * element),
+                                     static_cast<size_t>(count * element)));
+  }
+}
+
 }  // namespace
 
 at::Tensor borrow_tensor(const TensorView& view) {
@@ -120,20 +138,21 @@ at::Tensor borrow_tensor(const TensorView& view) {
   return at::from_blob(const_cast<std::byte*>(view.bytes.data()), view.shape, type);
 }
 
-void fill_model(
-    CausalLM& model, const std::string& quant,
-    const std::function<at::Tensor(const std::string& name, at::IntArrayRef shape)>& source) {
+void fill_model(CausalLM& model, const std::string& quant, const FillTensor& fill) {
   const at::NoGradGuard no_gradients;
-  const auto values = [&](const std::string& name, at::IntArrayRef shape) {
-    return source(name, shape).to(model.device, model.dtype, /*non_blocking=*/false, /*copy=*/true);
+  const auto options = at::TensorOptions().dtype(model.dtype).device(model.device);
+  const auto filled = [&](const std::string& name, at::IntArrayRef shape) {
+    at::Tensor tensor = at::empty(shape, options);
+    fill(name, tensor);
+    return tensor;
   };
   const kernels::MakeFrozenWeight make = kernels::quant_format(quant);
   model.for_each_linear([&](const std::string& name, Linear& linear) {
     const int64_t shape[] = {linear.weight->out_features(), linear.weight->in_features()};
-    linear.weight = make(values(name + ".weight", shape));
+    linear.weight = make(filled(name + ".weight", shape));
   });
   model.for_each_parameter([&](const std::string& name, at::Tensor& tensor) {
-    if (tensor.is_meta()) tensor = values(name, tensor.sizes());
+    if (tensor.is_meta()) tensor = filled(name, tensor.sizes());
   });
 }
 
@@ -147,8 +166,8 @@ std::unique_ptr<CausalLM> load_model(const std::filesystem::path& folder,
   std::unique_ptr<CausalLM> model = find_family(config.architecture)->build(config, options);
   check_tensors(*model,
                 files);  // before anything is allocated by the sizes that config.json claims
-  fill_model(*model, options.quant, [&](const std::string& name, at::IntArrayRef) {
-    return borrow_tensor(files.at(name));
+  fill_model(*model, options.quant, [&](const std::string& name, at::Tensor& target) {
+    copy_in_pieces(files.at(name), target);
   });
   return model;
 }

@@ -29,6 +29,7 @@ MergedModel merged_model(models::CausalLM& model, const fs::path& weights_folder
 
 GgufExport export_gguf(const MergedModel& merged, const TextSide& text, const std::string& encoding,
                        const fs::path& to) {
+  exporting::check_gguf(merged.parts.config, merged.parts.folder);
   if (to.has_parent_path()) make_folder(to.parent_path());
   GgufExport done{exporting::write_gguf_model(merged.parts, text.tokenizer, encoding, to), {}};
   fs::path modelfile = to.parent_path() / "Modelfile";

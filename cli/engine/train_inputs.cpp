@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/sha256.h"
+#include "export/export.h"
 
 namespace slmtune::cli {
 namespace {
@@ -98,6 +99,8 @@ data::Dataset read_rows(std::span<const data::Source> sources, const data::DataC
 
 TrainRows load_rows(const Recipe& recipe, const ModelInputs& inputs) {
   check_vocabulary(inputs.text.tokenizer, inputs.config, inputs.base.string());
+  for (const ExportChoice& choice : recipe.exports)
+    if (choice.format == "gguf") exporting::check_gguf(inputs.config, inputs.base);
   TrainRows rows{{}, {}, recipe.data};
   if (inputs.config.max_positions > 0 && rows.config.max_tokens > inputs.config.max_positions) {
     log_info(fmt::format("data.max_tokens: {} is lowered to {}, the model's context",
@@ -144,7 +147,7 @@ std::map<std::string, std::string> identity_of(const Recipe& recipe, const Model
                          : folder_hash(inputs.base, is_weight_file);
   if (inputs.adapter) identity["adapter"] = folder_hash(*inputs.adapter, is_weight_file);
   identity["dataset"] = sha256(rows.train.sha256 + (rows.valid ? rows.valid->sha256 : ""));
-  identity["tokenizer"] = sha256_file(inputs.base / "tokenizer.json");
+  identity["tokenizer"] = sha256_file(inputs.text.tokenizer.file());
   identity["template"] = inputs.text.chat ? sha256(inputs.text.chat->name) : "";
   return identity;
 }

@@ -32,15 +32,6 @@ const Encoding& encoding_or_throw(const std::string& name) {
                   "use " + quoted_list(names));
 }
 
-const models::Family& family_or_throw(const ModelParts& parts) {
-  const models::Family* family = models::find_family(parts.config.architecture);
-  if (family != nullptr && !family->gguf.architecture.empty()) return *family;
-  throw FileFormatError(
-      "F094", parts.folder.string(),
-      "architecture '" + shown(parts.config.architecture) + "' cannot be written to GGUF",
-      "export a Hugging Face folder instead");
-}
-
 // Rows of the embedding; an untied head must have as many.
 int64_t vocabulary_rows(const ModelParts& parts, const std::vector<PlannedTensor>& plan) {
   int64_t embedding = 0, head = 0;
@@ -182,10 +173,26 @@ class UnverifiedFile {
 
 }  // namespace
 
+void check_gguf(const models::ModelConfig& config, const fs::path& folder) {
+  const std::string help = "export a Hugging Face folder instead";
+  const models::Family* family = models::find_family(config.architecture);
+  if (family == nullptr || family->gguf.architecture.empty())
+    throw FileFormatError(
+        "F094", folder.string(),
+        "architecture '" + shown(config.architecture) + "' cannot be written to GGUF", help);
+  for (const int64_t window : config.windows)
+    if (window > 0)
+      throw FileFormatError("F094", folder.string(),
+                            "a sliding window (" + std::to_string(window) +
+                                " tokens) cannot be written to GGUF for " + config.architecture,
+                            help);
+}
+
 GgufReport write_gguf_model(const ModelParts& parts, const data::Tokenizer& tokenizer,
                             const std::string& encoding_name, const fs::path& to) {
   const Encoding& encoding = encoding_or_throw(encoding_name);
-  const models::GgufFacts& facts = family_or_throw(parts).gguf;
+  check_gguf(parts.config, parts.folder);
+  const models::GgufFacts& facts = models::find_family(parts.config.architecture)->gguf;
   const std::vector<PlannedTensor> plan = plan_tensors(parts, facts, encoding);
   const int64_t rows = vocabulary_rows(parts, plan);
   GgufMetadata metadata = model_metadata(parts, facts, encoding, rows);

@@ -10,11 +10,10 @@
 
 namespace slmtune::models {
 
-// `source` gives the values of a parameter in any floating dtype and may lend memory: they are
-// copied and converted. Linear weights go straight into the storage format, so at most one dense
-// weight exists beside it.
-void fill_model(
-    CausalLM& model, const std::string& quant,
-    const std::function<at::Tensor(const std::string& name, at::IntArrayRef shape)>& source);
+// Puts the values of a parameter into `target`, a tensor of the model's dtype and device.
+using FillTensor = std::function<void(const std::string& name, at::Tensor& target)>;
+
+// Linear weights go straight into the storage format, so at most one dense weight exists beside it.
+void fill_model(CausalLM& model, const std::string& quant, const FillTensor& fill);
 
 }  // namespace slmtune::models

@@ -9,6 +9,7 @@
 #include "export/encodings/encoding.h"
 #include "export/export.h"
 #include "export/gguf/gguf.h"
+#include "models/families/family.h"
 #include "tests/export/tiny_parts.h"
 #include "tests/support/temp_folder.h"
 
@@ -189,6 +190,25 @@ TEST(GgufModel, AFamilyThatGgufDoesNotKnowIsRefused) {
   expect_error("F094", [&] { exported(tiny, "f16", folder); });
 }
 
+TEST(GgufModel, FamiliesWithoutGgufFactsAreRefusedBeforeAnythingIsWritten) {
+  for (const models::Family& family : models::families()) {
+    if (!family.gguf.architecture.empty()) continue;
+    TempFolder folder;
+    TinyParts tiny("LlamaForCausalLM");
+    tiny.parts.config.architecture = family.architecture;
+    const auto to = folder.path() / "new" / "model.gguf";
+    expect_error("F094", [&] { write_gguf_model(tiny.parts, tiny.tokenizer(), "f16", to); });
+    EXPECT_FALSE(std::filesystem::exists(to.parent_path())) << family.architecture;
+  }
+}
+
+TEST(GgufModel, SlidingWindowsAreRefused) {
+  TempFolder folder;
+  TinyParts tiny("Qwen2ForCausalLM");
+  tiny.parts.config.windows = {0, 32};
+  expect_error("F094", [&] { exported(tiny, "f16", folder); });
+}
+
 TEST(GgufModel, AnUnknownEncodingListsTheKnownOnes) {
   TempFolder folder;
   try {
@@ -279,6 +299,26 @@ TEST(GgufModel, TwoTokensOfOneTextAreRefused) {
     extra["id"] = 2048;
     extra["content"] = "[PAD2060]";  // also the text of an unused row
     tokenizer["added_tokens"].push_back(extra);
+  });
+  expect_error("F094", [&] { exported(tiny, "f16", folder); });
+}
+
+TEST(GgufModel, ASplitThatLlamaCppDoesNotNameIsRefused) {
+  TempFolder folder;
+  TinyParts tiny("LlamaForCausalLM");
+  change_tokenizer(tiny, folder, [](Json& tokenizer, Json&) {
+    tokenizer["pre_tokenizer"] = {
+        {"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}};
+  });
+  expect_error("F094", [&] { exported(tiny, "f16", folder); });
+}
+
+TEST(GgufModel, ASentencePieceTokenizerIsRefused) {
+  TempFolder folder;
+  TinyParts tiny("LlamaForCausalLM");
+  change_tokenizer(tiny, folder, [](Json& tokenizer, Json&) {
+    tokenizer["pre_tokenizer"] = {{"type", "Metaspace"}, {"prepend_scheme", "first"}};
+    tokenizer["decoder"] = {{"type", "Metaspace"}, {"prepend_scheme", "first"}};
   });
   expect_error("F094", [&] { exported(tiny, "f16", folder); });
 }

@@ -97,6 +97,7 @@ TEST(RopeFactors, FollowTheThreeRangesOfLlama3) {
 
 TEST(PlanTensors, NamesEveryTensorOfAFamily) {
   for (const models::Family& family : models::families()) {
+    if (family.gguf.architecture.empty()) continue;  // refused: gguf_model_test.cpp
     const TinyParts tiny(family.architecture, {.tied = false});
     const auto plan = plan_tensors(tiny.parts, family.gguf, *find_encoding("f16"));
     std::set<std::string> names;

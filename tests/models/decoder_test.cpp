@@ -178,6 +178,38 @@ TEST_P(Decoder, GgufNamesCoverEveryTensorOnce) {
   });
 }
 
+// The tiny phi3 turns texts of more than 20 tokens by its long factors.
+std::unique_ptr<CausalLM> model_with_longrope() {
+  Json json = tiny_config("Phi3ForCausalLM");
+  json["original_max_position_embeddings"] = 20;
+  return init_model(ModelConfig::from_json(json, "config.json"), 7, {.dtype = at::kDouble});
+}
+
+TEST(Longrope, CachedTextThatGrowsLongIsTurnedAnew) {
+  auto grown = model_with_longrope();
+  const at::Tensor ids = some_ids(26);
+  KvCache cache;
+  int64_t place = 0;
+  for (const int64_t count : {15, 1, 1, 1, 1, 1, 1, 4, 1}) {
+    const at::Tensor part =
+        grown->hidden(ids.slice(0, place, place + count), Layout::single(count, place), &cache);
+    place += count;
+    const at::Tensor whole = grown->hidden(ids.slice(0, 0, place), Layout::single(place));
+    EXPECT_TRUE(at::allclose(part, whole.slice(0, place - count), 1e-10, 1e-10)) << place;
+  }
+  EXPECT_EQ(cache.length, 26);
+}
+
+TEST(Longrope, PackedRowsOfBothKindsAreThoseOfTheRows) {
+  auto packed = model_with_longrope();
+  const at::Tensor ids = some_ids(40);
+  const at::Tensor together = packed->hidden(ids, packed_layout({12, 28}));
+  EXPECT_TRUE(at::allclose(together.slice(0, 0, 12),
+                           packed->hidden(ids.slice(0, 0, 12), Layout::single(12)), 1e-12, 1e-12));
+  EXPECT_TRUE(at::allclose(together.slice(0, 12),
+                           packed->hidden(ids.slice(0, 12), Layout::single(28)), 1e-12, 1e-12));
+}
+
 TEST(InitModel, DependsOnTheSeedOnly) {
   const auto embedding = [](uint64_t seed) {
     at::Tensor found;

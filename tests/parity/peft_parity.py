@@ -7,24 +7,42 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
 
 from side_by_side import Report, random_rows, reference, run_tool
-from tiny_models import FAMILIES, VOCABULARY
+from tiny_models import FAMILIES, VOCABULARY, make
 
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-PEFT_CASES = {
-    "lora on all linears": dict(r=4, lora_alpha=8, target_modules="all-linear"),
-    "rslora on attention": dict(r=6, lora_alpha=3, use_rslora=True, target_modules=ALL[:4]),
-    "lora by expression": dict(r=3, lora_alpha=5, target_modules=r".*layers\.1\..*(q_proj|down_proj)"),
-    "lora with patterns": dict(
-        r=4, lora_alpha=8, target_modules=ALL, rank_pattern={"layers.1.self_attn.q_proj": 2},
-        alpha_pattern={"up_proj": 3}, layers_to_transform=[1], exclude_modules=["gate_proj"]),
-}
-OUR_CASES = {
-    "lora on all linears": dict(variant="lora", rank=4, alpha=8, targets=["all-linear"], seed=1),
-    "rslora on attention": dict(variant="rslora", rank=5, alpha=4, targets=["attention"], seed=2),
-    "lora by expression": dict(
-        variant="lora", rank=4, alpha=2.5, targets=[r"re:.*\.0\..*(k_proj|up_proj)"], seed=3),
-    "lora by list": dict(variant="lora", rank=8, alpha=16, targets=["q_proj", "v_proj"], seed=4),
-}
+FUSED = ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]
+
+
+def attention_of(family):
+    return FUSED[:2] if family == "phi3" else ALL[:4]
+
+
+def peft_cases(family):
+    """For every family all linears and attention; the rarer fields where the names are the usual ones."""
+    yield "lora on all linears", dict(r=4, lora_alpha=8, target_modules="all-linear")
+    yield "rslora on attention", dict(r=6, lora_alpha=3, use_rslora=True,
+                                      target_modules=attention_of(family))
+    if family == "phi3":
+        yield "lora on one fused matrix", dict(r=3, lora_alpha=5, target_modules=["gate_up_proj"],
+                                               rank_pattern={"layers.0.mlp.gate_up_proj": 5})
+    if family == "llama":
+        yield "lora by expression", dict(r=3, lora_alpha=5,
+                                         target_modules=r".*layers\.1\..*(q_proj|down_proj)")
+        yield "lora with patterns", dict(
+            r=4, lora_alpha=8, target_modules=ALL, rank_pattern={"layers.1.self_attn.q_proj": 2},
+            alpha_pattern={"up_proj": 3}, layers_to_transform=[1], exclude_modules=["gate_proj"])
+
+
+def our_cases(family):
+    yield "lora on all linears", dict(variant="lora", rank=4, alpha=8, targets=["all-linear"], seed=1)
+    yield "rslora on attention", dict(variant="rslora", rank=5, alpha=4, targets=["attention"], seed=2)
+    if family == "phi3":
+        yield "lora on the mlp", dict(variant="lora", rank=8, alpha=16, targets=["mlp"], seed=4)
+    if family == "llama":
+        yield "lora by expression", dict(
+            variant="lora", rank=4, alpha=2.5, targets=[r"re:.*\.0\..*(k_proj|up_proj)"], seed=3)
+        yield "lora by list", dict(
+            variant="lora", rank=8, alpha=16, targets=["q_proj", "v_proj"], seed=4)
 
 
 def base_model(folder):
@@ -86,11 +104,12 @@ def main():
     rows, labels = random_rows(VOCABULARY, lengths=(23, 60, 9))
     with tempfile.TemporaryDirectory() as place:
         place = pathlib.Path(place)
-        for family, make in FAMILIES.items():
-            folder = make(place / family, seed=21, tied=family == "qwen2")
-            for name, settings in PEFT_CASES.items():
+        for family in FAMILIES:
+            folder = make(family, place / family, seed=21,
+                          tie_word_embeddings=family in ("qwen2", "gemma2"))
+            for name, settings in peft_cases(family):
                 theirs_in_ours(report, f"{family}, PEFT's {name}", folder, settings, place, rows, labels)
-            for name, settings in OUR_CASES.items():
+            for name, settings in our_cases(family):
                 ours_in_theirs(report, f"{family}, our {name}", folder, settings, place, rows, labels)
     report.finish()
 
