@@ -83,6 +83,7 @@ bool is_no_connection(CURLcode outcome) {
 }  // namespace
 
 bool HttpReply::is_passing() const {
+  if (proxy_status >= 400 && proxy_status < 500) return false;  // it wants a password, or refuses
   switch (outcome) {
     case CURLE_OK:
       return status == 408 || status == 429 || status >= 500;
@@ -164,6 +165,7 @@ void HttpSession::finish(CURL* handle, CURLcode outcome, HttpReply& reply) {
   reply.outcome = outcome;
   reply.problem = reply.detail[0] != '\0' ? reply.detail.data() : curl().easy_strerror(outcome);
   curl().easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &reply.status);
+  curl().easy_getinfo(handle, CURLINFO_HTTP_CONNECTCODE, &reply.proxy_status);
   curl_off_t seconds = 0;
   if (curl().easy_getinfo(handle, CURLINFO_RETRY_AFTER, &seconds) == CURLE_OK)
     reply.retry_after = static_cast<double>(seconds);

@@ -110,6 +110,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_HEAD(self):
         self.do_GET()
 
+    def do_CONNECT(self):
+        self.server.hub.requests.append((self.path, dict(self.headers), self.server.role))
+        self.answer(407, b"", [("Proxy-Authenticate", "Basic")])
+
     def do_GET(self):
         hub = self.server.hub
         hub.requests.append((self.path, dict(self.headers), self.server.role))

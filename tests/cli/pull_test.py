@@ -193,9 +193,25 @@ class Pull(unittest.TestCase):
             self.run_pull("org/tiny")
             self.assert_folder(TINY)
 
+    def test_a_pull_that_waits_for_the_hub_can_be_stopped(self):
+        for fault in (Slow(30), Status(503, (("Retry-After", "60"),))):
+            hub.reset()
+            hub.faults["api"] = [fault]
+            program = self.start()
+            while not hub.requests:
+                time.sleep(0.01)
+            time.sleep(0.1)
+            program.send_signal(signal.SIGINT)
+            _, messages = program.communicate(timeout=10)
+            self.assertEqual(program.returncode, -signal.SIGINT, messages)
+            self.assertNotIn("error", messages)
+
+    def start(self):
+        return subprocess.Popen([PROGRAM, "pull", "org/tiny"], cwd=self.root, env=self.environment(), text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
     def start_and_wait_for_part(self, size):
-        program = subprocess.Popen([PROGRAM, "pull", "org/tiny"], cwd=self.root, env=self.environment(), text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        program = self.start()
         small_ones = len(TINY) - 1
         for _ in range(2000):
             names = {path.name: path.stat().st_size for path in (self.root / "models/tiny/.pull").glob("*")}
@@ -397,6 +413,13 @@ class Pull(unittest.TestCase):
         dead = "http://127.0.0.1:1"
         self.run_pull("org/tiny", "--to", "direct", http_proxy=dead, no_proxy="127.0.0.1,localhost")
         self.refused("H001", 69, "org/tiny", "--retries", "0", http_proxy=dead)
+
+    def test_a_proxy_that_refuses_is_asked_once_and_gets_no_token(self):
+        said = self.refused("H001", 69, HF_ENDPOINT="https://hub.invalid", HTTPS_PROXY=hub.url, HF_TOKEN="hf_good")
+        self.assertIn("check the network and HTTPS_PROXY", said)
+        (path, headers, _), = hub.requests
+        self.assertEqual(path, "hub.invalid:443")
+        self.assertNotIn("Authorization", headers)
 
     def test_usage_mistakes(self):
         self.assertIn("error[U004]: 'org/tiny/more' is no name on a hub", self.refused("U004", 64, "org/tiny/more"))
