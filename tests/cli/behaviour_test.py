@@ -12,7 +12,7 @@ import unittest
 
 from sandbox import PROGRAM, Sandbox
 
-COMMANDS = ["train", "eval", "generate", "chat", "merge", "export", "inspect", "data preview", "data tokenize",
+COMMANDS = ["pull", "train", "eval", "generate", "chat", "merge", "export", "inspect", "data preview", "data tokenize",
             "snapshots list", "snapshots show", "explain"]
 SNAPSHOT = "runs/faq#1"
 
