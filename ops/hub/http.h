@@ -22,7 +22,7 @@ struct HttpReply {
   std::string body;                            // of a text request
   std::string problem;                         // libcurl's words for `outcome`
   std::array<char, CURL_ERROR_SIZE> detail{};  // filled by libcurl while the request runs
-  long proxy_status = 0;  // of a proxy asked for a tunnel; 0 = none was
+  long proxy_status = 0;                       // of a proxy asked for a tunnel; 0 = none was
   double retry_after = 0;  // seconds that the server asks to wait; 0 = it does not say
 
   bool succeeded() const { return outcome == CURLE_OK && (status == 200 || status == 206); }
