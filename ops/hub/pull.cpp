@@ -94,7 +94,8 @@ void Pull::run() {
                   "choose another folder with --to");
   make_folder(gathering_);
   // What is not needed in this folder is removed, so it must be one that pull has made.
-  if (fs::is_symlink(gathering_))
+  std::error_code unreadable;
+  if (fs::is_symlink(gathering_, unreadable))
     throw IoError("W004", gathering_.string(), "cannot create: a link has this name", "remove it");
   const FileLock lock(gathering_ / "lock", request_.command);
   choose({listing.commit, files});
@@ -169,10 +170,11 @@ void Pull::choose(const Listing& listing) {
     const std::string name = file.name + "." + file.hash.substr(0, 16);
     wanted.done = gathering_ / name;
     wanted.part = gathering_ / (name + ".part");
+    std::error_code absent;
     if (presence_of(request_.folder, file, before_, [this] { stop_if_wanted(); }) ==
         Presence::kSame) {
       wanted.origin = Origin::kKept;
-    } else if (size_or_zero(wanted.done) == file.bytes && fs::exists(wanted.done)) {
+    } else if (fs::exists(wanted.done, absent) && size_or_zero(wanted.done) == file.bytes) {
       wanted.is_gathered = true;
     } else if (auto cached = cached_file(hub_, request_.repository, listing.commit, file)) {
       wanted.origin = Origin::kCache;
@@ -184,7 +186,8 @@ void Pull::choose(const Listing& listing) {
 
 // Parts of another revision would only take room.
 void Pull::remove_leftovers() const {
-  for (const auto& entry : fs::directory_iterator(gathering_)) {
+  std::error_code unreadable;  // then nothing is removed, and writing into it says what is wrong
+  for (const auto& entry : fs::directory_iterator(gathering_, unreadable)) {
     const bool needed = std::any_of(wanted_.begin(), wanted_.end(), [&](const Wanted& wanted) {
       return entry.path() == wanted.part || entry.path() == wanted.done;
     });

@@ -12,19 +12,10 @@
 namespace slmtune::ops {
 namespace {
 
-constexpr std::array<std::string_view, 13> kSmallFiles = {"added_tokens.json",
-                                                          "chat_template.jinja",
-                                                          "chat_template.json",
-                                                          "config.json",
-                                                          "generation_config.json",
-                                                          "merges.txt",
-                                                          "special_tokens_map.json",
-                                                          "tekken.json",
-                                                          "tokenizer.json",
-                                                          "tokenizer.model",
-                                                          "tokenizer.model.v3",
-                                                          "tokenizer_config.json",
-                                                          "vocab.json"};
+constexpr std::array<std::string_view, 12> kSmallFiles = {
+    "added_tokens.json",      "chat_template.jinja", "chat_template.json",      "config.json",
+    "generation_config.json", "merges.txt",          "special_tokens_map.json", "tekken.json",
+    "tokenizer.json",         "tokenizer.model",     "tokenizer_config.json",   "vocab.json"};
 constexpr std::string_view kWeights = "model.safetensors";
 constexpr std::string_view kIndex = "model.safetensors.index.json";
 
@@ -114,8 +105,10 @@ std::vector<RemoteFile> select_files(const std::vector<RemoteFile>& files,
   std::vector<RemoteFile> result;
   if (!whole) result = select_shards(files, where);
   for (const RemoteFile& file : files) {
+    // Mistral's repositories name a SentencePiece model by its version too.
     const bool small =
-        std::find(kSmallFiles.begin(), kSmallFiles.end(), file.name) != kSmallFiles.end();
+        std::find(kSmallFiles.begin(), kSmallFiles.end(), file.name) != kSmallFiles.end() ||
+        (file.name.starts_with("tokenizer.model.v") && file.name.find('/') == std::string::npos);
     if (small || file.name == (whole ? kWeights : kIndex)) result.push_back(file);
   }
   std::sort(result.begin(), result.end(),

@@ -41,6 +41,13 @@ class Slow:
 
 
 @dataclass
+class Together:
+    """Pauses until so many answers pause at once."""
+    count: int
+    after: int = 100
+
+
+@dataclass
 class Corrupt:
     """One byte is another one."""
     at: int = 0
@@ -250,8 +257,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if isinstance(fault, Cut):
             self.close_connection = True
             self.connection.shutdown(2)
-        elif isinstance(fault, Slow):
-            self.server.hub.pause(fault.seconds)
+        elif isinstance(fault, (Slow, Together)):
+            self.server.hub.pause(fault)
             self.wfile.write(body[pause:])
         elif isinstance(fault, (Longer, Shorter)):
             self.close_connection = True
@@ -276,8 +283,7 @@ class HubServer:
         self.lists_names_only = self.lists_no_hashes = self.gates_everybody = False
         self.sending = self.most_at_once = 0
         self.lost_files, self.change_listing, self.answer_all = set(), None, None
-        self.slowed = threading.Event()
-        self.lock = threading.Lock()
+        self.lock, self.arrived = threading.Lock(), threading.Condition()
 
     def __enter__(self):
         self.servers = []
@@ -309,13 +315,16 @@ class HubServer:
             faults = self.faults.get(name, [])
             return faults.pop(0) if faults else None
 
-    def pause(self, seconds):
-        with self.lock:
+    def pause(self, fault):
+        with self.arrived:
             self.sending += 1
             self.most_at_once = max(self.most_at_once, self.sending)
-        self.slowed.set()
-        time.sleep(seconds)
-        with self.lock:
+            self.arrived.notify_all()
+            if isinstance(fault, Together):
+                self.arrived.wait_for(lambda: self.most_at_once >= fault.count, timeout=20)
+        if isinstance(fault, Slow):
+            time.sleep(fault.seconds)
+        with self.arrived:
             self.sending -= 1
 
     def asked_for(self, part, role=None):
