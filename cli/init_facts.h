@@ -1,5 +1,5 @@
-// A facts file (configs/models/*.yaml): the shape of a model that is made from nothing, with the
-// tokenizer and the chat template it uses. Shape keys have the names of Hugging Face's config.json.
+// A model that is made from nothing: a facts file (models/facts.h) with the tokenizer and the chat
+// template it uses.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -14,7 +14,7 @@ struct InitFacts {
   models::ModelConfig config;       // config.json holds what will be written beside the weights
 };
 
-// R… mistakes of form, N001 no tokenizer there, F050… a shape that no family has.
+// As models::read_facts; R006 a file without 'tokenizer', N001 no tokenizer there.
 InitFacts read_init_facts(const std::filesystem::path& path);
 
 // Writes config.json, generation_config.json and the tokenizer's files into `folder`: a model

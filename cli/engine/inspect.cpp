@@ -4,6 +4,8 @@
 #include "cli/engine/inspect.h"
 #include "cli/output.h"
 #include "core/error.h"
+#include "core/yaml_reader.h"
+#include "data/tokenizer/tokenizer.h"
 #include "store/snapshot_store.h"
 
 namespace slmtune::cli {
@@ -21,10 +23,12 @@ Inspection inspect_file(const fs::path& path) {
   if (path.extension() == ".gguf" || starts_with_gguf(path)) return inspect_gguf(path);
   if (path.extension() == ".safetensors") return inspect_safetensors(path);
   if (path.filename() == "tokenizer.json") return inspect_tokenizer(path.parent_path());
+  if (path.extension() == ".yaml" && YamlReader::from_file(path).has("architecture"))
+    return inspect_facts(path);
   if (path.filename() == "config.json") return inspect_model(path.parent_path());
   throw UserError("U005", path.string(), "this kind of file is not known",
-                  "name a .safetensors or .gguf file, or a model, tokenizer, adapter, checkpoint "
-                  "or snapshot folder");
+                  "name a .safetensors or .gguf file, a facts file (configs/models/*.yaml), or a "
+                  "model, tokenizer, adapter, checkpoint or snapshot folder");
 }
 
 Inspection inspect_folder(const fs::path& folder) {
@@ -33,7 +37,7 @@ Inspection inspect_folder(const fs::path& folder) {
   if (has("adapter_config.json")) return inspect_adapter(folder);
   if (has("state.json")) return inspect_checkpoint(folder);
   if (has("config.json")) return inspect_model(folder);
-  if (has("tokenizer.json")) return inspect_tokenizer(folder);
+  if (data::Tokenizer::find_file(folder)) return inspect_tokenizer(folder);
   throw UserError("U005", folder.string(), "nothing in this folder is known",
                   "a model folder has config.json, an adapter adapter_config.json, a tokenizer "
                   "tokenizer.json, a snapshot manifest.json");

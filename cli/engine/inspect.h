@@ -15,6 +15,7 @@ struct Inspection {
 
 Inspection inspect_safetensors(const std::filesystem::path& path);
 Inspection inspect_gguf(const std::filesystem::path& path);
+Inspection inspect_facts(const std::filesystem::path& path);  // configs/models/*.yaml
 Inspection inspect_model(
     const std::filesystem::path& folder);  // config.json; weights and tokenizer when present
 Inspection inspect_adapter(const std::filesystem::path& folder);     // adapter_config.json

@@ -8,7 +8,7 @@
 #include "core/text.h"
 #include "data/chat/chat_template.h"
 #include "data/tokenizer/tokenizer.h"
-#include "models/model_config.h"
+#include "models/facts.h"
 #include "store/manifest.h"
 
 namespace slmtune::cli {
@@ -62,6 +62,29 @@ bool has_weights(const fs::path& folder) {
   return false;
 }
 
+Inspection describe_shape(const models::ModelConfig& c) {
+  return {fmt::format("{} layers, hidden {}, ffn {}, {} heads ({} for keys and values) of {}, "
+                      "vocabulary {}, context {}",
+                      c.layers, c.hidden_size, c.intermediate_size, c.heads, c.kv_heads, c.head_dim,
+                      c.vocab_size, c.max_positions),
+          {{"architecture", c.architecture},
+           {"layers", c.layers},
+           {"hidden_size", c.hidden_size},
+           {"intermediate_size", c.intermediate_size},
+           {"heads", c.heads},
+           {"kv_heads", c.kv_heads},
+           {"head_dim", c.head_dim},
+           {"vocab_size", c.vocab_size},
+           {"max_positions", c.max_positions},
+           {"tied_embeddings", c.tied_embeddings}}};
+}
+
+std::string split_name(const data::Tokenizer& tokenizer) {
+  if (tokenizer.kind() == data::TokenizerKind::kSentencePiece) return "SentencePiece";
+  const std::string name = tokenizer.ggml_pre();
+  return name.empty() ? "none" : name;
+}
+
 }  // namespace
 
 Inspection inspect_tokenizer(const fs::path& folder) {
@@ -71,15 +94,15 @@ Inspection inspect_tokenizer(const fs::path& folder) {
   };
   std::string chat = template_name(folder);
   Inspection result;
-  result.text =
-      fmt::format("tokenizer: {} ids, {} added tokens, {} merges, split {}\n", tokenizer.size(),
-                  tokenizer.added_tokens().size(), tokenizer.merges().size(), tokenizer.ggml_pre());
+  result.text = fmt::format("tokenizer: {} ids, {} added tokens, {} merges, split {}\n",
+                            tokenizer.size(), tokenizer.added_tokens().size(),
+                            tokenizer.merges().size(), split_name(tokenizer));
   result.text += fmt::format("chat template: {}\n", chat);
   result.json = {{"kind", "tokenizer"},
                  {"ids", tokenizer.size()},
                  {"added_tokens", tokenizer.added_tokens().size()},
                  {"merges", tokenizer.merges().size()},
-                 {"split", tokenizer.ggml_pre()},
+                 {"split", split_name(tokenizer)},
                  {"bos", id(tokenizer.bos())},
                  {"eos", id(tokenizer.eos())},
                  {"pad", id(tokenizer.pad())},
@@ -88,32 +111,45 @@ Inspection inspect_tokenizer(const fs::path& folder) {
   return result;
 }
 
-Inspection inspect_model(const fs::path& folder) {
-  models::ModelConfig c = models::ModelConfig::load(folder);
+Inspection inspect_facts(const fs::path& path) {
+  const models::ModelFacts facts = models::read_facts(path);
+  const Inspection shape = describe_shape(facts.config);
+  const int64_t parameters = models::count_parameters(facts.config);
   Inspection result;
-  result.text = fmt::format(
-      "model: {}\n  {} layers, hidden {}, ffn {}, {} heads ({} for keys and values) of {}, "
-      "vocabulary {}, context {}\n",
-      c.architecture, c.layers, c.hidden_size, c.intermediate_size, c.heads, c.kv_heads, c.head_dim,
-      c.vocab_size, c.max_positions);
-  result.json = {{"schema", 1},
-                 {"kind", "model"},
-                 {"path", folder.string()},
-                 {"architecture", c.architecture},
-                 {"layers", c.layers},
-                 {"hidden_size", c.hidden_size},
-                 {"intermediate_size", c.intermediate_size},
-                 {"heads", c.heads},
-                 {"kv_heads", c.kv_heads},
-                 {"head_dim", c.head_dim},
-                 {"vocab_size", c.vocab_size},
-                 {"max_positions", c.max_positions},
-                 {"tied_embeddings", c.tied_embeddings}};
+  result.text = fmt::format("facts: {}{}\nmodel: {}, {} parameters\n  {}\n", facts.name,
+                            facts.repository.empty() ? "" : " (" + facts.repository + ")",
+                            facts.config.architecture, parameters, shape.text);
+  result.text += fmt::format("chat template: {}\n", facts.chat_template);
+  result.json = {
+      {"schema", 1},        {"kind", "facts"},          {"path", path.string()},
+      {"name", facts.name}, {"parameters", parameters}, {"template", facts.chat_template}};
+  result.json.update(shape.json);
+  const auto add_text = [&](const char* key, const char* label, const std::string& value) {
+    if (value.empty()) return;
+    result.json[key] = value;
+    result.text += fmt::format("{}: {}\n", label, value);
+  };
+  add_text("repository", "repository", facts.repository);
+  add_text("licence", "licence", facts.licence);
+  add_text("commercial_use", "commercial use", facts.commercial_use);
+  add_text("conditions", "conditions", facts.conditions);
+  add_text("chinese", "Chinese", facts.chinese);
+  add_text("use", "use", facts.use);
+  return result;
+}
+
+Inspection inspect_model(const fs::path& folder) {
+  const models::ModelConfig config = models::ModelConfig::load(folder);
+  const Inspection shape = describe_shape(config);
+  Inspection result;
+  result.text = fmt::format("model: {}\n  {}\n", config.architecture, shape.text);
+  result.json = {{"schema", 1}, {"kind", "model"}, {"path", folder.string()}};
+  result.json.update(shape.json);
   if (has_weights(folder))
     add(result, "weights", inspect_weights(folder));
   else
     result.text += "weights: none\n";
-  if (has(folder, "tokenizer.json"))
+  if (data::Tokenizer::find_file(folder))
     add(result, "tokenizer", inspect_tokenizer(folder));
   else
     result.text += "tokenizer: none\n";
