@@ -16,6 +16,7 @@ import time
 import unittest
 
 from hub_server import (Corrupt, Cut, HubServer, Longer, Redirect, Shorter, Slow, Status, Together, WholeFile, WrongRange)
+from terminal import read_to_end
 
 PROGRAM = os.environ["SLMTUNE"]
 NOISE = random.Random(7).randbytes(700_000)
@@ -460,16 +461,7 @@ class Pull(unittest.TestCase):
         program = subprocess.Popen([PROGRAM, "pull", "org/tiny"], cwd=self.root, env=self.environment(),
                                    stdout=subprocess.DEVNULL, stderr=program_end)
         os.close(program_end)
-        seen = b""
-        while True:
-            try:
-                chunk = os.read(main_end, 65536)
-            except OSError:
-                break
-            if not chunk:
-                break
-            seen += chunk
-        os.close(main_end)
+        seen = read_to_end(main_end)
         self.assertEqual(program.wait(), 0)
         self.assertRegex(seen.decode(), r"\r\[=+>? *\] +\d+ %  [\d.]+ K?i?B of 688\.\d KiB")
         self.assertIn("3 files, 688.5 KiB; 688.5 KiB fetched", seen.decode())
