@@ -30,7 +30,7 @@ std::string StreamDecoder::push(int32_t id) {
   if (data.file.decoding.kind == Kind::kMetaspace)
     return data.text_of(id, std::exchange(lead_, 0) > 0 ? "" : " ");
   std::string text = end_of_bytes();
-  return text += without_lead(data.text_of(id), true);
+  return text += without_lead(data.text_of(id), id != data.file.options.unknown);
 }
 
 std::string StreamDecoder::finish() {
@@ -43,7 +43,7 @@ std::string StreamDecoder::end_of_bytes() {
   return without_lead(tokenizer_.data_->decode_run(std::exchange(pending_, {})), false);
 }
 
-// `is_piece`: not from byte tokens.
+// `is_piece`: neither from byte tokens nor for the unknown token.
 std::string StreamDecoder::without_lead(std::string text, bool is_piece) {
   const DecodeRules& rules = tokenizer_.data_->file.decoding;
   if (rules.kind == Kind::kSentencePiece) {

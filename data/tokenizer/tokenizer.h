@@ -37,6 +37,10 @@ class Tokenizer {
   // special ids, tokenizer_config.json, generation_config.json and config.json when present. F030
   // malformed, F031 unsupported part (named), F032 inconsistent vocabulary.
   static Tokenizer load(const std::filesystem::path& folder);
+
+  // The file that load() would read, or nothing.
+  static std::optional<std::filesystem::path> find_file(const std::filesystem::path& folder);
+
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;

@@ -101,13 +101,31 @@ int byte_of_piece(std::string_view piece) {
   return error == std::errc() && end == piece.data() + 5 && byte >= 0 ? byte : -1;
 }
 
+namespace {
+
+struct Format {
+  const char* name;
+  TokenizerFile (*read)(const std::filesystem::path& path);
+};
+constexpr Format kFormats[] = {{"tokenizer.json", read_tokenizer_json},
+                               {"tokenizer.model", read_sentencepiece_model},
+                               {"tekken.json", read_tekken_json}};
+
+const Format* format_in(const std::filesystem::path& folder) {
+  for (const Format& format : kFormats)
+    if (std::filesystem::is_regular_file(folder / format.name)) return &format;
+  return nullptr;
+}
+
+}  // namespace
+
+std::optional<std::filesystem::path> Tokenizer::find_file(const std::filesystem::path& folder) {
+  const Format* format = format_in(folder);
+  return format ? std::optional(folder / format->name) : std::nullopt;
+}
+
 TokenizerFile TokenizerFile::read(const std::filesystem::path& folder) {
-  constexpr std::pair<const char*, TokenizerFile (*)(const std::filesystem::path&)> kReaders[] = {
-      {"tokenizer.json", read_tokenizer_json},
-      {"tokenizer.model", read_sentencepiece_model},
-      {"tekken.json", read_tekken_json}};
-  for (const auto& [name, reader] : kReaders)
-    if (std::filesystem::is_regular_file(folder / name)) return reader(folder / name);
+  if (const Format* format = format_in(folder)) return format->read(folder / format->name);
   throw UserError("N001", folder.string(), "the model folder has no 'tokenizer.json'",
                   "copy tokenizer.json of the model into the folder; tokenizer.model or "
                   "tekken.json will do as well");

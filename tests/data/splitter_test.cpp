@@ -50,7 +50,27 @@ TEST(Splitter, EndsBlankRunsAtTheLastNewline) {
   EXPECT_THAT(split(SplitRule::kQwen2, "\tx"), ElementsAre("\tx"));
 }
 
-TEST(Splitter, KnowsOnlyTheThreeRegexes) {
+TEST(Splitter, WordsEndWhereUpperCaseFollowsLowerCase) {
+  EXPECT_THAT(split(SplitRule::kO200k, "HTTPServer helloWorld"),
+              ElementsAre("HTTPServer", " hello", "World"));
+  EXPECT_THAT(split(SplitRule::kTekken, "中AB ʰAb\u0301C"),
+              ElementsAre("中", "AB", " ʰAb\u0301", "C"));
+  EXPECT_THAT(split(SplitRule::kTekken, "\u0301AB"), ElementsAre("\u0301", "AB"));
+  EXPECT_THAT(split(SplitRule::kTekken, " ABC"), ElementsAre(" ABC"));
+}
+
+TEST(Splitter, ContractionsStayWithTheirWordInGpt4o) {
+  EXPECT_THAT(split(SplitRule::kO200k, "don't I'LL"), ElementsAre("don't", " I'LL"));
+  EXPECT_THAT(split(SplitRule::kTekken, "don't I'LL"), ElementsAre("don", "'t", " I", "'LL"));
+}
+
+TEST(Splitter, SlashesGoWithThePunctuationBeforeThem) {
+  EXPECT_THAT(split(SplitRule::kO200k, "a.\n/\nb"), ElementsAre("a", ".\n/\n", "b"));
+  EXPECT_THAT(split(SplitRule::kO200k, "x 12345"), ElementsAre("x", " ", "123", "45"));
+  EXPECT_THAT(split(SplitRule::kTekken, "x 12"), ElementsAre("x", " ", "1", "2"));
+}
+
+TEST(Splitter, KnowsOnlyItsRegexes) {
   EXPECT_EQ(split_rule_of(
                 R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"),
             SplitRule::kGpt2);
