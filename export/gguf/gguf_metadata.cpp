@@ -143,6 +143,12 @@ GgufMetadata tokenizer_metadata(const ModelParts& parts, const data::Tokenizer& 
                               " rows but the tokenizer has ids up to " +
                               std::to_string(tokenizer.size() - 1),
                           "use the tokenizer that belongs to these weights");
+  if (tokenizer.ggml_pre().empty())
+    throw FileFormatError("F094", tokenizer.file().string(),
+                          tokenizer.kind() == data::TokenizerKind::kSentencePiece
+                              ? "a SentencePiece tokenizer cannot be written to GGUF"
+                              : "llama.cpp has no name for the tokenizer's split",
+                          "export a Hugging Face folder instead");
   TokenList tokens = token_list(tokenizer, rows);
   std::vector<std::string> merges;
   for (const std::string& merge : tokenizer.merges())
