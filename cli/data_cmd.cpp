@@ -19,7 +19,9 @@ void setup_preview(CLI::App& group, Program& program, const std::shared_ptr<Data
   command->add_option("--template", options->chat_template,
                       "chat template (default: recognised from the model folder)");
   command->add_option("--format", options->format, "shape of the rows")->capture_default_str();
-  command->add_flag("--ids", options->ids, "token ids below each row (off by default)");
+  command->add_flag("--ids", options->ids,
+                    "token ids below each row (on by default where a tokenizer is known)");
+  command->add_flag("--no-ids", options->no_ids, "no token ids (off by default)");
   finish_command(*command, program, "slmtune data preview recipes/quickstart/faq.yaml --rows 5");
   command->callback([options, &program] {
     program.run = [options, &program] { return engine().data_preview(*options, program.common); };

@@ -1,5 +1,12 @@
 #include "cli/data_preview.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "data/tokenizer/unicode.h"
+
 namespace slmtune::cli {
 namespace {
 
@@ -16,6 +23,10 @@ std::string printable(const std::string& text) {
   return safe;
 }
 
+std::string set_apart(const std::string& text, bool color) {
+  return (color ? "\x1b[1;32m" : "⟦") + text + (color ? "\x1b[0m" : "⟧");
+}
+
 }  // namespace
 
 std::vector<Piece> pieces_of(const data::Tokens& tokens, const data::Tokenizer& tokenizer) {
@@ -26,7 +37,11 @@ std::vector<Piece> pieces_of(const data::Tokens& tokens, const data::Tokenizer& 
     while (end < tokens.ids.size() && (tokens.labels[end] != data::kNotTrained) == trained) ++end;
     std::vector<int32_t> ids(tokens.ids.begin() + static_cast<std::ptrdiff_t>(begin),
                              tokens.ids.begin() + static_cast<std::ptrdiff_t>(end));
-    pieces.push_back({tokenizer.decode(ids, false), trained});
+    // Not decode(): SentencePiece drops a blank at the begin of a text, and a piece is not one.
+    std::string bytes;
+    for (int32_t id : ids) bytes += tokenizer.token_bytes(id);
+    std::string text = data::replace_invalid_utf8(bytes);
+    pieces.push_back({std::move(text), trained, std::move(ids)});
     begin = end;
   }
   return pieces;
@@ -34,9 +49,13 @@ std::vector<Piece> pieces_of(const data::Tokens& tokens, const data::Tokenizer& 
 
 std::vector<Piece> pieces_of(const data::Example& example) {
   std::vector<Piece> pieces;
+  for (const std::string& tool : example.tools) pieces.push_back({"tool: " + tool + "\n", false});
   for (const data::Message& message : example.messages) {
     pieces.push_back({message.role + ": ", false});
-    pieces.push_back({message.text, message.train});
+    std::string text = message.text;
+    for (const data::ToolCall& call : message.tool_calls)
+      text += (text.empty() ? "call " : "\ncall ") + call.function;
+    pieces.push_back({std::move(text), message.train});
     pieces.push_back({"\n", false});
   }
   for (const data::Span& span : example.spans) pieces.push_back({span.text, span.train});
@@ -48,13 +67,36 @@ std::vector<Piece> pieces_of(const data::Example& example) {
 
 std::string preview_text(const std::vector<Piece>& pieces, bool color) {
   std::string text;
-  for (const Piece& piece : pieces) {
-    if (piece.is_trained) text += color ? "\x1b[1;32m" : "⟦";
-    text += printable(piece.text);
-    if (piece.is_trained) text += color ? "\x1b[0m" : "⟧";
-  }
+  for (const Piece& piece : pieces)
+    text += piece.is_trained ? set_apart(printable(piece.text), color) : printable(piece.text);
   if (text.empty() || text.back() != '\n') text += '\n';
   return text;
+}
+
+std::string ids_text(const std::vector<Piece>& pieces, bool color) {
+  std::string text = "ids:";
+  for (const Piece& piece : pieces) {
+    std::string ids = fmt::format("{}", fmt::join(piece.ids, " "));
+    text += " " + (piece.is_trained ? set_apart(ids, color) : ids);
+  }
+  return text + "\n";
+}
+
+std::optional<AnswerEnd> answer_end(const data::Tokens& tokens, const data::Tokenizer& tokenizer) {
+  for (size_t i = tokens.labels.size(); i > 0; --i) {
+    int32_t id = tokens.labels[i - 1];
+    if (id == data::kNotTrained) continue;
+    const std::vector<int32_t>& stops = tokenizer.stop_ids();
+    return AnswerEnd{id, tokenizer.decode(std::vector{id}, false),
+                     std::find(stops.begin(), stops.end(), id) != stops.end()};
+  }
+  return std::nullopt;
+}
+
+std::string end_text(const std::optional<AnswerEnd>& end) {
+  if (!end) return "nothing is trained\n";
+  return fmt::format("ends with {} (id {}), which {}\n", printable(end->text), end->id,
+                     end->stops ? "stops an answer" : "does not stop an answer");
 }
 
 }  // namespace slmtune::cli

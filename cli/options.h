@@ -53,7 +53,7 @@ struct InspectOptions {
 struct DataOptions {
   std::string what, model, chat_template, format = "auto";
   int64_t rows = 3;
-  bool ids = false;
+  bool ids = false, no_ids = false;  // token ids below each row: where a tokenizer is known
 };
 
 }  // namespace slmtune::cli

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <cstdlib>
 
@@ -22,8 +21,7 @@ std::optional<std::string> optional(const std::string& text) {
 
 // A model folder, a snapshot or a folder with only a tokenizer.
 TextSide text_side_of(const std::string& model, const std::optional<std::string>& chat_template) {
-  if (fs::exists(fs::path(model) / "tokenizer.json") &&
-      !fs::exists(fs::path(model) / "adapter_config.json"))
+  if (data::Tokenizer::find_file(model) && !fs::exists(fs::path(model) / "adapter_config.json"))
     return load_text_side(model, chat_template);
   return load_text_side(resolve_source(model, std::nullopt).base, chat_template);
 }
@@ -50,8 +48,10 @@ PreviewInput input_of(const DataOptions& options) {
 OrderedJson row_json(const std::string& place, const std::vector<Piece>& pieces,
                      const data::Tokens* tokens) {
   OrderedJson json = {{"place", place}, {"pieces", OrderedJson::array()}};
-  for (const Piece& piece : pieces)
+  for (const Piece& piece : pieces) {
     json["pieces"].push_back({{"text", piece.text}, {"trained", piece.is_trained}});
+    if (tokens) json["pieces"].back()["ids"] = piece.ids;
+  }
   if (tokens) {
     json["tokens"] = tokens->ids.size();
     json["trained_tokens"] = tokens->trained();
@@ -59,19 +59,30 @@ OrderedJson row_json(const std::string& place, const std::vector<Piece>& pieces,
   return json;
 }
 
+OrderedJson end_json(const AnswerEnd& end) {
+  return {{"id", end.id}, {"text", end.text}, {"stops", end.stops}};
+}
+
 void print_row(const std::string& place, const data::Example& example, const PreviewInput& input,
                const DataOptions& options, const Common& common, bool color) {
-  std::optional<data::Tokens> tokens;
-  if (input.text) tokens = data::tokenise(example, input.text->tokenizer, input.text->chat);
-  std::vector<Piece> pieces =
-      tokens ? pieces_of(*tokens, input.text->tokenizer) : pieces_of(example);
-  if (common.json) return print_json(row_json(place, pieces, tokens ? &*tokens : nullptr));
-  print(place +
-        (tokens ? fmt::format(": {} tokens, {} trained\n", tokens->ids.size(), tokens->trained())
-                : "\n"));
+  if (!input.text) {
+    std::vector<Piece> pieces = pieces_of(example);
+    if (common.json) return print_json(row_json(place, pieces, nullptr));
+    return print(place + "\n" + preview_text(pieces, color) + "\n");
+  }
+  const data::Tokenizer& tokenizer = input.text->tokenizer;
+  data::Tokens tokens = data::tokenise(example, tokenizer, input.text->chat);
+  std::vector<Piece> pieces = pieces_of(tokens, tokenizer);
+  std::optional<AnswerEnd> end = answer_end(tokens, tokenizer);
+  if (common.json) {
+    OrderedJson json = row_json(place, pieces, &tokens);
+    json["end"] = end ? end_json(*end) : OrderedJson();
+    return print_json(json);
+  }
+  print(fmt::format("{}: {} tokens, {} trained\n", place, tokens.ids.size(), tokens.trained()));
   print(preview_text(pieces, color));
-  if (tokens && options.ids) print_line(fmt::format("ids: {}", fmt::join(tokens->ids, " ")));
-  print("\n");
+  if (!options.no_ids) print(ids_text(pieces, color));
+  print(end_text(end) + "\n");
 }
 
 }  // namespace

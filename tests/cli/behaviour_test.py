@@ -10,7 +10,8 @@ import subprocess
 import sys
 import unittest
 
-from sandbox import PROGRAM, Sandbox
+from sandbox import PROGRAM, SOURCE, Sandbox
+from terminal import read_to_end
 
 COMMANDS = ["pull", "train", "eval", "generate", "chat", "merge", "export", "inspect", "data preview", "data tokenize",
             "snapshots list", "snapshots show", "explain"]
@@ -65,17 +66,7 @@ class Behaviour(unittest.TestCase):
             subprocess.run([PROGRAM, "data", "preview", "faq.yaml", *more], cwd=box.root, stdout=program_end, stderr=program_end,
                            env={**box.environment(), **environment}, check=True)
             os.close(program_end)
-            seen = b""
-            while True:
-                try:
-                    chunk = os.read(main_end, 65536)
-                except OSError:
-                    break
-                if not chunk:
-                    break
-                seen += chunk
-            os.close(main_end)
-            return seen
+            return read_to_end(main_end)
         self.assertIn(b"\x1b[", on_terminal())
         self.assertNotIn(b"\x1b", on_terminal(NO_COLOR="1"))
         self.assertNotIn(b"\x1b", on_terminal("--no-color"))
@@ -180,11 +171,39 @@ class Behaviour(unittest.TestCase):
             self.assertNotEqual(box.must("inspect", path).stdout, "")
 
     def test_preview_marks_what_is_trained(self):
-        with_template = box.must("data", "preview", "faq.yaml", "--rows", "1", "--ids").stdout
+        with_template = box.must("data", "preview", "faq.yaml", "--rows", "1").stdout
         self.assertIn("⟦Item 0 costs 3 euros.<|im_end|>", with_template)
-        self.assertIn("\nids: ", with_template)
+        self.assertRegex(with_template, r"\nids: [\d ]+ ⟦[\d ]+ 2⟧ \d+\n")
+        self.assertIn("\nends with <|im_end|> (id 2), which stops an answer\n", with_template)
+        self.assertNotIn("\nids: ", box.must("data", "preview", "faq.yaml", "--rows", "1", "--no-ids").stdout)
+        row = json.loads(box.must("data", "preview", "faq.yaml", "--rows", "1", "--json").stdout)
+        self.assertEqual(row["end"], {"id": 2, "text": "<|im_end|>", "stops": True})
+        self.assertEqual(sum(len(piece["ids"]) for piece in row["pieces"]), row["tokens"])
         plain = box.must("data", "preview", "rows.jsonl", "--rows", "1").stdout
         self.assertIn("user: What costs item 0?\nassistant: ⟦Item 0 costs 3 euros.⟧", plain)
+
+    def test_preview_shows_tools_and_calls(self):
+        call = {"id": "c", "type": "function", "function": {"name": "price", "arguments": "{\"item\":1}"}}
+        box.write("tools.jsonl", json.dumps({
+            "tools": [{"type": "function", "function": {"name": "price"}}],
+            "messages": [{"role": "user", "content": "?"}, {"role": "assistant", "tool_calls": [call]}]}) + "\n")
+        plain = box.must("data", "preview", "tools.jsonl").stdout
+        self.assertIn("tool: {\"type\": \"function\", \"function\": {\"name\": \"price\"}}\n", plain)
+        self.assertIn("assistant: ⟦call {\"name\": \"price\", \"arguments\": {\"item\": 1}}⟧", plain)
+        template = box.must("data", "preview", "tools.jsonl", "--model", "model", "--template", "qwen2.5").stdout
+        self.assertIn("⟦<tool_call>\n{\"name\": \"price\", \"arguments\": {\"item\": 1}}\n</tool_call><|im_end|>⟧", template)
+        refused = box.run("data", "preview", "tools.jsonl", "--model", "model")
+        self.assertIn("error[D022]", refused.stderr)
+
+    def test_inspect_reads_facts_files(self):
+        facts = self.run_json("inspect", str(SOURCE / "configs/models/qwen2.5-0.5b.yaml"))
+        self.assertEqual((facts["kind"], facts["parameters"], facts["licence"]), ("facts", 494032768, "apache-2.0"))
+
+    def test_a_published_models_facts_make_no_fresh_model(self):
+        facts = SOURCE / "configs/models/qwen2.5-0.5b.yaml"
+        refused = box.run("train", "base.yaml", "--dry-run", "--set", f"model.init={facts}")
+        self.assertEqual(refused.returncode, 78)
+        self.assertIn("error[R006]: 'tokenizer' is missing", refused.stderr)
 
     def test_preview_hands_no_escape_of_a_row_to_the_terminal(self):
         box.write("escape.jsonl", json.dumps({"prompt": "a\x1b]0;title\x07\u009b31m", "completion": "b"}) + "\n")
