@@ -104,7 +104,7 @@ constexpr ErrorRow kRows[] = {
      "of its base model."},
     {"F051", kBadData, "model option not supported",
      "config.json asks for something that the architecture allows but slmtune does not "
-     "compute: another rope scaling, a sliding window, another activation or weights that are "
+     "compute: another rope scaling, another activation, or weights that are "
      "quantised already. Training with the option ignored would give a wrong model, so it is "
      "refused. The message names the option, its value and what is supported."},
     {"F052", kBadData, "model size out of range",

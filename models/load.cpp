@@ -110,7 +110,7 @@ at::ScalarType scalar_type(const TensorView& view) {
 // Converts a piece at a time and lets go of the pages it came from, so that the file's own memory
 // never adds up beside the model's.
 void copy_in_pieces(const TensorView& view, at::Tensor& target) {
-  constexpr int64_t kPieceBytes = 16 << 20;
+  constexpr int64_t kPieceBytes = 4 << 20;
   const at::Tensor source = borrow_tensor(view).flatten();
   at::Tensor flat = target.view({-1});
   const auto element = static_cast<int64_t>(dtype_bytes(view.dtype));

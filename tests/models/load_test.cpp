@@ -82,6 +82,35 @@ TEST_F(LoadModel, ReportsMisshapenTensorsWithBothShapes) {
                      [&] { load(); }));
 }
 
+TEST_F(LoadModel, NamesFusedLayersWithBothShapes) {
+  auto model = tiny_model("Phi3ForCausalLM");
+  write_file(folder_.path() / "config.json", model->config().json.dump());
+  auto tensors = model_tensors(*model, DType::kBF16);
+  for (TensorSource& source : tensors)  // as if the keys had as many heads as the queries
+    if (source.name == "model.layers.1.self_attn.qkv_proj.weight")
+      source = tensor_source(source.name, at::zeros({96, 16}), DType::kBF16);
+  write_safetensors(folder_.path() / "model.safetensors", tensors);
+  EXPECT_TRUE(raises("F053",
+                     {"'model.layers.1.self_attn.qkv_proj.weight' is [96, 16], expected [64, 16]"},
+                     [&] { load(); }));
+}
+
+TEST_F(LoadModel, GivesLargeTensorsBackPieceByPiece) {
+  Json json = tiny_config(kLlama, /*tied=*/true);
+  json["vocab_size"] = 200'000;  // 12.8 MB of embedding: several pieces
+  auto saved = init_model(ModelConfig::from_json(json, "config.json"), 3, {});
+  write_model_folder(*saved, folder_.path());
+  auto loaded = load_model(folder_.path(), {});
+  EXPECT_TRUE(at::equal(parameter(*loaded, "model.embed_tokens.weight"),
+                        parameter(*saved, "model.embed_tokens.weight")));
+}
+
+TEST_F(LoadModel, RefusesPickledWeights) {
+  write_file(folder_.path() / "config.json", tiny_config(kLlama).dump());
+  folder_.write("pytorch_model.bin", "x");
+  EXPECT_TRUE(raises("F015", {"pytorch_model.bin", "safe_serialization"}, [&] { load(); }));
+}
+
 TEST_F(LoadModel, ReportsUnexpectedTensors) {
   write([](auto& tensors) {
     tensors.push_back(

@@ -42,7 +42,8 @@ CASES = {
     "gemma2": {
         "windows, soft-caps, untied": dict(),
         "tied, old config": dict(tie_word_embeddings=True, old=True),
-        "no soft-caps": dict(attn_logit_softcapping=None, final_logit_softcapping=None),
+        "no soft-caps, sharded": dict(
+            max_shard_size="60KB", attn_logit_softcapping=None, final_logit_softcapping=None),
         "attention soft-cap only, one key head": dict(final_logit_softcapping=None,
                                                       num_key_value_heads=1),
         "layer_types of its own": dict(
@@ -55,7 +56,7 @@ CASES = {
     },
     "phi3": {
         "plain": dict(),
-        "window, tied": dict(sliding_window=15, tie_word_embeddings=True),
+        "window, tied, sharded": dict(sliding_window=15, max_shard_size="60KB", tie_word_embeddings=True),
         "three quarters turn": dict(rope_parameters=dict(rope_type="default",
                                                          partial_rotary_factor=0.75)),
         "longrope, short text": dict(rope_parameters=longrope(8), max_position_embeddings=2048),

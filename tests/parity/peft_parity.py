@@ -1,5 +1,8 @@
 """Adapters against PEFT: theirs in our program, ours in PEFT, gradients, and merged weights."""
+import os
 import pathlib
+import shutil
+import subprocess
 import tempfile
 
 import torch
@@ -9,6 +12,7 @@ from transformers import AutoModelForCausalLM
 from side_by_side import Report, random_rows, reference, run_tool
 from tiny_models import FAMILIES, VOCABULARY, make
 
+TOKENIZER = pathlib.Path(os.environ["SLMTUNE_SOURCE"]) / "configs" / "models" / "tiny"
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 FUSED = ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]
 
@@ -98,6 +102,28 @@ def ours_in_theirs(report, name, folder, settings, place, rows, labels):
         report.logits(name + ", merged", merged, ours["logits"])
 
 
+def merged_by_the_program(report, family, place, rows, labels):
+    """`slmtune merge` with PEFT's adapter gives a folder that transformers loads, with PEFT's logits."""
+    source, adapter, merged = place / "source", place / "adapter", place / "whole"
+    for folder in (source, adapter, merged):
+        shutil.rmtree(folder, ignore_errors=True)
+    make(family, source, seed=22, vocab_size=2048)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(TOKENIZER / name, source / name)
+    torch.manual_seed(6)
+    model = get_peft_model(base_model(source), LoraConfig(r=2, target_modules="all-linear"))
+    with torch.no_grad():
+        for parameter_name, tensor in model.named_parameters():
+            if "lora_B" in parameter_name:
+                tensor.normal_(0.0, 0.05)
+        model.save_pretrained(adapter)
+        subprocess.run([os.environ["SLMTUNE"], "merge", source, "--adapter", adapter, "--to", merged,
+                        "--quiet"], check=True, stdout=subprocess.DEVNULL)
+        expected = reference(model, rows, labels)[0]
+        report.logits(f"{family}, slmtune merge", reference(base_model(merged), rows, labels)[0],
+                      expected)
+
+
 def main():
     torch.set_num_threads(2)
     report = Report()
@@ -111,6 +137,7 @@ def main():
                 theirs_in_ours(report, f"{family}, PEFT's {name}", folder, settings, place, rows, labels)
             for name, settings in our_cases(family):
                 ours_in_theirs(report, f"{family}, our {name}", folder, settings, place, rows, labels)
+            merged_by_the_program(report, family, place, rows, labels)
     report.finish()
 
 

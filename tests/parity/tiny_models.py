@@ -62,7 +62,7 @@ def _randomise(model, seed):
                 tensor.add_(neutral)
 
 
-def make(family, folder, seed, dtype="float32", **changes):
+def make(family, folder, seed, dtype="float32", max_shard_size="5GB", **changes):
     """A folder as transformers 5 writes it. `rope_parameters` get a theta when they have none."""
     name, settings = FAMILIES[family]
     settings = {**SIZES, **settings, **changes}
@@ -72,7 +72,8 @@ def make(family, folder, seed, dtype="float32", **changes):
     model = getattr(transformers, name + "ForCausalLM")(config)
     _randomise(model, seed)
     folder = pathlib.Path(folder)
-    model.to(getattr(torch, dtype)).save_pretrained(folder)
+    model.to(getattr(torch, dtype)).save_pretrained(
+        folder, max_shard_size=max_shard_size)
     return folder
 
 
