@@ -29,10 +29,26 @@ def report(name, what, count, wrong):
     return len(wrong)
 
 
+def decoding_errors(ids, answer, reference):
+    """Names of what differs in the text of `ids`. Without special tokens among them there is one text to compare."""
+    texts = {"text": (answer["text"], False)}
+    if not reference.special.isdisjoint(ids):
+        texts["plain text"] = (answer.get("plain", answer["text"]), True)
+    elif "plain" in answer:
+        yield "plain text"
+    for name, (ours, skip) in texts.items():
+        theirs = reference.decode(ids, skip)
+        if theirs is not None and ours != theirs:
+            yield f"{name} (ours {ours[:40]!r}, theirs {theirs[:40]!r})"
+    if not answer["stream"]:
+        yield "stream"
+
+
 def compare(name, folder, lines, reference):
     """Ids, text with and without special tokens, stream and spans of every line; returns the number of differences.
 
-    `reference` has encode(text) and decode(ids, skip_special), which answers None where it has no word for it.
+    `reference` has encode(text), the ids of special tokens in `special`, and decode(ids, skip_special), which answers None
+    where it has no word for it.
     """
     wrong = []
     for text, answer in zip(lines, ask(folder, lines), strict=True):
@@ -40,13 +56,7 @@ def compare(name, folder, lines, reference):
         if answer["ids"] != ids:
             wrong.append("ids of " + shortest_difference(answer["ids"], ids, text))
             continue
-        whole, plain = (reference.decode(ids, skip) for skip in (False, True))
-        if whole is not None and answer["text"] != whole:
-            wrong.append(f"text of {text[:60]!r}")
-        if plain is not None and answer["plain"] != plain:
-            wrong.append(f"plain text of {text[:60]!r}")
-        if answer["stream"] != answer["text"]:
-            wrong.append(f"stream of {text[:60]!r}")
+        wrong += [f"{what} of {text[:60]!r}" for what in decoding_errors(ids, answer, reference)]
         if not answer["spans"]:
             wrong.append(f"spans of {text[:60]!r}")
     return report(name, "texts", len(lines), wrong)
@@ -59,12 +69,7 @@ def compare_decoding(name, folder, reference, size, prefer, count=800):
              for _ in range(count)]
     wrong = []
     for ids, answer in zip(lists, ask(folder, lists, "--decode"), strict=True):
-        for key, skip in (("text", False), ("plain", True)):
-            theirs = reference.decode(ids, skip)
-            if theirs is not None and answer[key] != theirs:
-                wrong.append(f"{key} of ids {ids}: ours {answer[key]!r}, theirs {theirs!r}")
-        if answer["stream"] != answer["text"]:
-            wrong.append(f"stream of ids {ids}")
+        wrong += [f"{what} of ids {ids}" for what in decoding_errors(ids, answer, reference)]
     return report(name, "lists of ids", len(lists), wrong)
 
 
@@ -74,6 +79,7 @@ class TokenizersReference:
     def __init__(self, folder):
         from tokenizers import Tokenizer
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.special = {i for i, token in self.tokenizer.get_added_tokens_decoder().items() if token.special}
         # It decodes such tokens to their normalised text and then does not know them as special.
         self.changed = {i for i, token in self.tokenizer.get_added_tokens_decoder().items()
                         if self.tokenizer.id_to_token(i) != token.content}
@@ -96,6 +102,7 @@ class SentencePieceReference:
         self.processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
         size = self.processor.vocab_size()
         self.control = {self.processor.id_to_piece(i): i for i in range(size) if self.processor.is_control(i)}
+        self.special = set(self.control.values())
         self.pattern = re.compile("|".join(re.escape(piece) for piece in sorted(self.control, key=len, reverse=True)))
 
     def encode(self, text):
@@ -106,6 +113,6 @@ class SentencePieceReference:
         return ids + self.processor.encode(text[at:])
 
     def decode(self, ids, skip_special):
-        if not skip_special and any(i in self.control.values() for i in ids):
+        if not skip_special and not self.special.isdisjoint(ids):
             return None
         return self.processor.decode(ids)
