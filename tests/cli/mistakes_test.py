@@ -96,7 +96,7 @@ def models(box):
     edit_weights(copy_model(box, "misshapen") / "model.safetensors", transpose)
     (copy_model(box, "pickled") / "model.safetensors").rename(box.path("pickled/pytorch_model.bin"))
     edit_json(copy_model(box, "unknown_family") / "config.json", architectures=["BertModel"], model_type="bert")
-    edit_json(copy_model(box, "rope") / "config.json", rope_scaling={"rope_type": "yarn", "factor": 4.0})
+    edit_json(copy_model(box, "rope") / "config.json", rope_scaling={"rope_type": "longrope", "factor": 4.0})
     (copy_model(box, "no_tokenizer") / "tokenizer.json").unlink()
     tokenizer = copy_model(box, "bad_tokenizer") / "tokenizer.json"
     tokenizer.write_text(tokenizer.read_text()[:1000])
