@@ -30,7 +30,9 @@ constexpr ErrorRow kRows[] = {
      "are read, so they are refused. Look for a repository of the same model in safetensors."},
     {"H006", kBadData, "fetched file differs from the hub's checksum",
      "A file was fetched, twice, and its bytes do not have the SHA-256 or the git hash that the "
-     "hub names, or there are more of them than announced. Something between here and the hub "
+     "hub names, or there are more of them than announced; or, without the network, the copy in "
+     "the "
+     "cache is damaged. Something between here and the hub "
      "changes them, often a proxy or a broken mirror. Nothing of it was put into the folder. Try "
      "another network or another endpoint."},
     {"H007", kUnavailable, "hub's answer makes no sense",
