@@ -117,6 +117,29 @@ TEST(TokenizerFile, MissingAndBrokenFilesAreNamed) {
   EXPECT_EQ(code(), "F030");
 }
 
+TEST(TokenizerFile, FilesFarTooLargeAreNotRead) {
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "tekken.json"}) {
+    TempFolder folder;
+    folder.write(name, "");
+    std::filesystem::resize_file(folder.path() / name, uintmax_t{1} << 40);  // a hole
+    try {
+      Tokenizer::load(folder.path());
+      FAIL() << name << " was accepted";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), "F030") << name;
+    }
+  }
+}
+
+TEST(TokenizerFile, FindsTheFileThatItWouldRead) {
+  TempFolder folder;
+  EXPECT_EQ(Tokenizer::find_file(folder.path()), std::nullopt);
+  for (const char* name : {"tekken.json", "tokenizer.model", "tokenizer.json"}) {
+    folder.write(name, "");
+    EXPECT_EQ(Tokenizer::find_file(folder.path()), folder.path() / name);
+  }
+}
+
 TEST(TokenizerFile, DamagedFilesNeverCrash) {
   TempFolder folder;
   const std::string whole = small_tokenizer().dump();

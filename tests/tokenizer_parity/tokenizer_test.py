@@ -55,7 +55,7 @@ def compare_flags(cache):
 
 # Name → (maker of the folder, its special tokens, of the blocks of all code points every so many).
 VOCABULARIES = {
-    "qwen2": (ranks.qwen2, ranks.QWEN2_ADDED, 1),
+    "qwen2": (ranks.qwen2, ranks.QWEN2_ADDED, 2),
     "llama3": (ranks.llama3, list(ranks.LLAMA3_ADDED.values()), 10),
     "phi4": (ranks.phi4, ranks.PHI4_ADDED, 20),
     "phi4-mini": (ranks.phi4_mini, ranks.PHI4_MINI_ADDED, 5),
