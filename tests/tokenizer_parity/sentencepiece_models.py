@@ -122,6 +122,28 @@ def gemma_json():
     return tokenizer_json(vocab, merges_of(scores), added, MARK_BLANKS, SPLIT_BLANKS, False)
 
 
+# What a trainer's options change in the model file.
+TRAINED = {
+    "extra-blanks-go": dict(remove_extra_whitespaces=True, byte_fallback=True),
+    "no-prefix": dict(add_dummy_prefix=False, remove_extra_whitespaces=False, byte_fallback=True,
+                      allow_whitespace_only_pieces=True, user_defined_symbols=["<tool>", "\u2581\u2581", "\n", "\n\n", "de"]),
+    "no-bytes": dict(remove_extra_whitespaces=False, byte_fallback=False, split_by_whitespace=False,
+                     user_defined_symbols=["<tool>", "<tools>", " x "]),
+}
+
+
+def trained(cache, name, texts):
+    """Folder with the tokenizer.model that sentencepiece learns from `texts` with these options."""
+    import sentencepiece
+    folder = Path(cache) / f"trained-{name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "tokenizer.model", "wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts), model_writer=file, model_type="bpe", vocab_size=1500, minloglevel=2,
+            normalization_rule_name="identity", character_coverage=0.995, num_threads=1, **TRAINED[name])
+    return folder
+
+
 FORMS = {
     "phi3": phi3_json, "gemma": gemma_json, "llama2": llama2_json,
     "mistral-v3-first": lambda: mistral_json("v3", "first"), "mistral-v7-always": lambda: mistral_json("v7", "always"),

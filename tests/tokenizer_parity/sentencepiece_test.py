@@ -30,6 +30,12 @@ def main():
         wrong += compare("mistral " + version, folder, lines, reference)
         size = reference.processor.vocab_size()
         wrong += compare_decoding("mistral " + version, folder, reference, size, range(size - 31900, size - 31500))
+    for name in models.TRAINED:
+        folder = models.trained(CACHE, name, [line for text in texts.code(100_000) for line in text.splitlines()])
+        reference = SentencePieceReference(folder)
+        lines = texts.all_texts(["<tool>", "<tools>", " x ", "\n\n", "<s>", "</s>"], step=60, count=3000, code_limit=60_000)
+        wrong += compare("trained " + name, folder, lines, reference)
+        wrong += compare_decoding("trained " + name, folder, reference, 1500, range(0, 300))
     for form in models.FORMS:
         folder = models.folder_of(CACHE, form)
         reference = TokenizersReference(folder)
