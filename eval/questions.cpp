@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "data/row_place.h"
 #include "eval/evaluate.h"
 
 namespace slmtune::eval {
@@ -20,8 +21,10 @@ std::optional<Question> chat_question(const data::Example& example, const std::s
     throw UserError("D021", place, "the row is a conversation, but the model has no chat template",
                     "name one with model.template, or use rows with 'prompt' and 'completion'");
   const std::span<const data::Message> before(messages.data(), last - 1);
-  return Question{data::prompt_ids({before, example.tools}, tokenizer, *chat),
-                  messages[last - 1].text, place};
+  std::vector<int32_t> ids = data::at_place(place, [&] {
+    return data::prompt_ids({before, example.tools}, tokenizer, *chat);
+  });
+  return Question{std::move(ids), messages[last - 1].text, place};
 }
 
 // A completion is asked with all text before its trained end; plain text has no question in it.

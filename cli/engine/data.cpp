@@ -9,6 +9,7 @@
 #include "cli/output.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "data/row_place.h"
 
 namespace slmtune::cli {
 namespace {
@@ -71,7 +72,8 @@ void print_row(const std::string& place, const data::Example& example, const Pre
     return print(place + "\n" + preview_text(pieces, color) + "\n");
   }
   const data::Tokenizer& tokenizer = input.text->tokenizer;
-  data::Tokens tokens = data::tokenise(example, tokenizer, input.text->chat);
+  data::Tokens tokens =
+      data::at_place(place, [&] { return data::tokenise(example, tokenizer, input.text->chat); });
   std::vector<Piece> pieces = pieces_of(tokens, tokenizer);
   std::optional<AnswerEnd> end = answer_end(tokens, tokenizer);
   if (common.json) {
@@ -106,8 +108,11 @@ ExitCode run_data_preview(const DataOptions& options, const Common& common) {
 
 ExitCode run_data_tokenize(const DataOptions& options, const Common&) {
   TextSide text = text_side_of(options.model, optional(options.chat_template));
-  for (const data::Example& example : data::read_examples(options.what, options.format)) {
-    data::Tokens tokens = data::tokenise(example, text.tokenizer, text.chat);
+  std::vector<std::string> places;
+  std::vector<data::Example> examples = data::read_examples(options.what, options.format, &places);
+  for (size_t i = 0; i < examples.size(); ++i) {
+    data::Tokens tokens = data::at_place(
+        places[i], [&] { return data::tokenise(examples[i], text.tokenizer, text.chat); });
     print_json({{"ids", tokens.ids}, {"labels", tokens.labels}});
   }
   return ExitCode::kDone;

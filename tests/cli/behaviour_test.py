@@ -186,14 +186,19 @@ class Behaviour(unittest.TestCase):
         call = {"id": "c", "type": "function", "function": {"name": "price", "arguments": "{\"item\":1}"}}
         box.write("tools.jsonl", json.dumps({
             "tools": [{"type": "function", "function": {"name": "price"}}],
-            "messages": [{"role": "user", "content": "?"}, {"role": "assistant", "tool_calls": [call]}]}) + "\n")
+            "messages": [{"role": "user", "content": "?"}, {"role": "assistant", "tool_calls": [call]},
+                         {"role": "tool", "content": "3 euros"}, {"role": "assistant", "content": "3"}]}) + "\n")
         plain = box.must("data", "preview", "tools.jsonl").stdout
         self.assertIn("tool: {\"type\": \"function\", \"function\": {\"name\": \"price\"}}\n", plain)
         self.assertIn("assistant: ⟦call {\"name\": \"price\", \"arguments\": {\"item\": 1}}⟧", plain)
         template = box.must("data", "preview", "tools.jsonl", "--model", "model", "--template", "qwen2.5").stdout
         self.assertIn("⟦<tool_call>\n{\"name\": \"price\", \"arguments\": {\"item\": 1}}\n</tool_call><|im_end|>⟧", template)
         refused = box.run("data", "preview", "tools.jsonl", "--model", "model")
-        self.assertIn("error[D022]", refused.stderr)
+        self.assertIn("tools.jsonl:1: error[D022]", refused.stderr)
+        refused = box.run("data", "tokenize", "tools.jsonl", "--model", "model")
+        self.assertIn("tools.jsonl:1: error[D022]", refused.stderr)
+        refused = box.run("eval", "model", "--data", "tools.jsonl")
+        self.assertIn("tools.jsonl:1: error[D022]", refused.stderr)
 
     def test_inspect_reads_facts_files(self):
         facts = self.run_json("inspect", str(SOURCE / "configs/models/qwen2.5-0.5b.yaml"))
