@@ -75,6 +75,14 @@ void read_end_tokens(ModelConfig& config, const ConfigReader& keys) {
   }
 }
 
+void read_padding(ModelConfig& config, const ConfigReader& keys) {
+  if (!keys.given("pad_token_id")) return;
+  if (!keys.value("pad_token_id").is_number_integer())
+    keys.fail("F004", "'pad_token_id' is not a whole number");
+  const int64_t id = keys.value("pad_token_id").get<int64_t>();
+  if (id >= 0 && id < config.vocab_size) config.pad_id = id;
+}
+
 }  // namespace
 
 ModelConfig ModelConfig::from_json(const Json& json, const std::string& where) {
@@ -98,6 +106,7 @@ ModelConfig ModelConfig::from_json(const Json& json, const std::string& where) {
   config.tied_embeddings = keys.flag("tie_word_embeddings");
   read_rope(config, keys, family.rope_types, family.has_partial_rotation);
   read_end_tokens(config, keys);
+  read_padding(config, keys);
   family.configure(config, keys);
   return config;
 }

@@ -39,7 +39,8 @@ struct ModelConfig {
   bool tied_embeddings = false;
   bool attention_bias = false, output_bias = false, mlp_bias = false;  // q,k,v · o · gate,up,down
   std::vector<int32_t> eos_ids;
-  Json json;  // the file itself, written back unchanged by exports
+  int64_t pad_id = -1;  // its embedding gets no gradient, as in transformers; -1 = none
+  Json json;            // the file itself, written back unchanged by exports
 
   // N001, F002–F004; F050 architecture not supported (lists those that are); F051 option not
   // supported (named with its value); F052 a number out of range (sizes are bounded before anything

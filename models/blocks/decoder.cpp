@@ -21,7 +21,7 @@ Decoder::Decoder(const ModelConfig& config, const LoadOptions& options, MakeLaye
 }
 
 at::Tensor Decoder::embed(const at::Tensor& ids) const {
-  return at::embedding(embedding_, ids);
+  return at::embedding(embedding_, ids, config_.pad_id);
 }
 
 at::Tensor Decoder::last_norm(const at::Tensor& x, const at::Tensor& weight) const {

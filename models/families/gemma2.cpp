@@ -121,7 +121,7 @@ Family gemma2_family() {
   return {.architecture = "Gemma2ForCausalLM",
           .model_type = "gemma2",
           .defaults = R"({"head_dim": 256, "max_position_embeddings": 8192,
-                          "tie_word_embeddings": true, "sliding_window": 4096,
+                          "tie_word_embeddings": true, "sliding_window": 4096, "pad_token_id": 0,
                           "hidden_activation": "gelu_pytorch_tanh", "query_pre_attn_scalar": 256,
                           "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0})",
           .initial_norm = 0.0,

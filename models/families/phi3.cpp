@@ -63,7 +63,7 @@ Family phi3_family() {
   return {.architecture = "Phi3ForCausalLM",
           .model_type = "phi3",
           .defaults = R"({"rms_norm_eps": 1e-5, "max_position_embeddings": 4096,
-                          "original_max_position_embeddings": 4096})",
+                          "original_max_position_embeddings": 4096, "pad_token_id": 32000})",
           .rope_types = kPhi3RopeTypes,
           .has_partial_rotation = true,
           .configure = configure,

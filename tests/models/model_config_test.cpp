@@ -114,6 +114,7 @@ INSTANTIATE_TEST_SUITE_P(
         Change{"rms_norm_eps", "x", "F004", "rms_norm_eps"},
         Change{"tie_word_embeddings", "yes", "F004", "'tie_word_embeddings'"},
         Change{"eos_token_id", "</s>", "F004", "'eos_token_id'"},
+        Change{"pad_token_id", "x", "F004", "'pad_token_id'"},
         Change{"hidden_act", "gelu", "F051", "'hidden_act' is 'gelu'"},
         Change{"attention_bias", 1, "F004", "'attention_bias'"},
         Change{"architectures", Json::array(), "F004", "'architectures'"},
@@ -205,6 +206,16 @@ TEST(ModelConfig, ReadsLongropeInEveryWriting) {
                                   {"original_max_position_embeddings", 4096}});
   EXPECT_EQ(parse(json).rope.attention_factor, 1.25);
   EXPECT_EQ(parse(json).rope_theta, 5e5);
+}
+
+TEST(ModelConfig, TakesAPaddingIdOfTheVocabularyOnly) {
+  Json json = tiny_config(kLlama);
+  EXPECT_EQ(parse(json).pad_id, -1);
+  for (const auto& [given, expected] :
+       {std::pair{3, 3}, std::pair{-1, -1}, std::pair{40, -1}, std::pair{0, 0}}) {
+    json["pad_token_id"] = given;
+    EXPECT_EQ(parse(json).pad_id, expected);
+  }
 }
 
 TEST(ModelConfig, ReadsPartialRotation) {

@@ -19,10 +19,11 @@ def load(folder, dtype=torch.float32):
 
 
 def greedy(model, prompt):
-    with torch.no_grad():
+    ids = torch.tensor([prompt])
+    with torch.no_grad():  # the mask: padding ids inside a prompt are text here
         return model.generate(
-            torch.tensor([prompt]), max_new_tokens=NEW_TOKENS, do_sample=False, eos_token_id=None,
-            pad_token_id=0)[0, len(prompt):].tolist()
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=NEW_TOKENS, do_sample=False,
+            eos_token_id=None, pad_token_id=0)[0, len(prompt):].tolist()
 
 
 def compare(report, name, folder, rows, labels):

@@ -14,9 +14,10 @@ RELATIVE = 1e-4
 
 
 def random_rows(vocabulary, lengths=(37, 5, 150, 12), seed=11):
-    """Rows of ids and labels; the first third of each row is a prompt without loss."""
+    """Rows of ids, the padding id 0 among them, and labels; the first third of each row is a prompt without loss."""
     generator = torch.Generator().manual_seed(seed)
     rows = [torch.randint(0, vocabulary, (n,), generator=generator).tolist() for n in lengths]
+    rows[0][3] = 0
     labels = [[-100] * (len(row) // 3) + row[len(row) // 3:] for row in rows]
     return rows, labels
 
