@@ -2,8 +2,8 @@
 
 #include <cstdlib>
 
-#include "cli/data_preview.h"
 #include "cli/engine/commands.h"
+#include "cli/engine/data_preview.h"
 #include "cli/engine/model_source.h"
 #include "cli/engine/train_inputs.h"
 #include "cli/output.h"

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/engine/init_facts.h"
 #include "cli/engine/model_source.h"
-#include "cli/init_facts.h"
 #include "cli/recipe.h"
 #include "core/json.h"
 #include "data/loader.h"

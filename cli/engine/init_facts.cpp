@@ -1,4 +1,4 @@
-#include "cli/init_facts.h"
+#include "cli/engine/init_facts.h"
 
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -23,9 +23,10 @@ constexpr const char* kTokenizerFiles[] = {"tokenizer.json",
 InitFacts read_init_facts(const fs::path& path) {
   const models::ModelFacts read = models::read_facts(path);
   if (!read.tokenizer)
-    throw UserError("R006", path.string(), "'tokenizer' is missing",
-                    "a model made from nothing needs a tokenizer that is there: name its folder; to "
-                    "train the published model, give its folder as 'model.path'");
+    throw UserError(
+        "R006", path.string(), "'tokenizer' is missing",
+        "a model made from nothing needs a tokenizer that is there: name its folder; to "
+        "train the published model, give its folder as 'model.path'");
   InitFacts facts{read.name, read.licence, read.chat_template, *read.tokenizer, read.config};
   facts.config.json["torch_dtype"] = "float32";
   if (!fs::exists(facts.tokenizer / "tokenizer.json"))

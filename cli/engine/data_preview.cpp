@@ -1,4 +1,4 @@
-#include "cli/data_preview.h"
+#include "cli/engine/data_preview.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
