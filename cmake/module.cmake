@@ -1,5 +1,5 @@
 # slmtune_module(NAME SOURCES a.cpp b.cpp [DEPS targets...] [TORCH])
-# One folder = one static library slmtune_<name>. TORCH modules share one precompiled header.
+# One folder = one static library slmtune_<name>. All share one precompiled header, TORCH modules one with LibTorch in it.
 function(slmtune_module name)
   cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS" ${ARGN})
   add_library(slmtune_${name} STATIC ${ARG_SOURCES})
@@ -7,13 +7,20 @@ function(slmtune_module name)
   target_link_libraries(slmtune_${name} PUBLIC ${ARG_DEPS} PRIVATE slmtune_warnings)
   if(ARG_TORCH)
     slmtune_use_torch(slmtune_${name})
+  else()
+    target_precompile_headers(slmtune_${name} REUSE_FROM slmtune_pch)
   endif()
 endfunction()
 
-# The precompiled header that every target with LibTorch in it reuses (narrow headers, never torch/torch.h).
-add_library(slmtune_torch_pch STATIC "${CMAKE_CURRENT_LIST_DIR}/torch_pch.cpp")
-target_link_libraries(slmtune_torch_pch PUBLIC LibTorch::headers PRIVATE slmtune_warnings)
-target_precompile_headers(slmtune_torch_pch PRIVATE "${CMAKE_CURRENT_LIST_DIR}/torch_pch.h")
+# The precompiled headers (narrow ones of LibTorch, never torch/torch.h).
+function(slmtune_pch_target target header)
+  add_library(${target} STATIC "${PROJECT_SOURCE_DIR}/cmake/pch.cpp")
+  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(${target} PUBLIC ${ARGN} nlohmann_json::nlohmann_json fmt::fmt PRIVATE slmtune_warnings)
+  target_precompile_headers(${target} PRIVATE "${PROJECT_SOURCE_DIR}/cmake/${header}")
+endfunction()
+slmtune_pch_target(slmtune_pch pch.h)
+slmtune_pch_target(slmtune_torch_pch torch_pch.h LibTorch::headers)
 
 # The code of the fmt that LibTorch's headers bring.
 add_library(slmtune_torch_fmt STATIC "${CMAKE_CURRENT_LIST_DIR}/torch_fmt.cpp")
