@@ -1,4 +1,4 @@
-// Shared by every module: parsing these once instead of per file is a fifth of the build time.
+// Shared by every module. Parsing these once instead of per file saves about a second for each file with JSON in it.
 #pragma once
 #include <fmt/format.h>
 
