@@ -74,6 +74,7 @@ Manifest manifest_from_json(const Json& json, const std::string& where) {
   manifest.parent = json_text(json, "parent", where);
   manifest.base_path = json_text(json, "base_path", where);
   manifest.program_version = json_text(json, "program_version", where);
+  if (json.contains("run")) manifest.run = json_text(json, "run", where);
   manifest.hashes = json.at("hashes").get<std::map<std::string, std::string>>();
   manifest.files = files_from_json(json, where);
   manifest.metrics = OrderedJson(json.at("metrics"));
@@ -95,6 +96,7 @@ OrderedJson manifest_to_json(const Manifest& manifest) {
   json["parent"] = manifest.parent;
   json["base_path"] = manifest.base_path;
   json["program_version"] = manifest.program_version;
+  json["run"] = manifest.run;
   json["hashes"] = manifest.hashes;
   json["metrics"] = manifest.metrics;
   json["files"] = files;

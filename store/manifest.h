@@ -23,8 +23,9 @@ struct Manifest {
   std::string parent;           // "" or "STORE#n": the snapshot training went on from
   std::string base_path;        // model folder, as the recipe names it
   std::string program_version;  // filled by publish when empty
-  std::map<std::string, std::string>
-      hashes;                               // SHA-256 of base, dataset, recipe, tokenizer, template
+  std::string run;              // name of the run's folder in runs/; "" in older manifests
+  // SHA-256 of base, dataset, recipe, tokenizer, template, and of the parent's manifest.json
+  std::map<std::string, std::string> hashes;
   std::map<std::string, FileRecord> files;  // by path within the folder; filled by publish
   OrderedJson metrics = OrderedJson::object();  // short summary of the run's results
 };

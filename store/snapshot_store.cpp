@@ -148,6 +148,14 @@ SnapshotInfo SnapshotStore::show(int64_t number) const {
   return info;
 }
 
+std::optional<SnapshotInfo> SnapshotStore::of_run(const std::string& run) const {
+  if (run.empty()) return std::nullopt;
+  std::vector<SnapshotInfo> all = list();
+  auto found =
+      std::find_if(all.rbegin(), all.rend(), [&](auto& info) { return info.manifest.run == run; });
+  return found == all.rend() ? std::nullopt : std::optional(std::move(*found));
+}
+
 SnapshotInfo SnapshotStore::verify(int64_t number) const {
   SnapshotInfo info = show(number);
   verify_snapshot(info.path);

@@ -50,6 +50,9 @@ class SnapshotStore {
 
   std::vector<SnapshotInfo> list() const;          // by number; a damaged one has `problem` set
   SnapshotInfo show(int64_t number) const;         // S001, S005
+  // The snapshot that the run of this folder name published. A run that was killed after that and
+  // before its summary.json must not publish again.
+  std::optional<SnapshotInfo> of_run(const std::string& run) const;
   SnapshotInfo verify(int64_t number) const;       // S001, S004, S005, S006
   std::map<std::string, int64_t> aliases() const;  // S007
 

@@ -66,23 +66,24 @@ void write_weights(const Recipe& recipe, const ModelInputs& inputs, TrainedModel
 }
 
 store::Manifest manifest_of(const Recipe& recipe, const ModelInputs& inputs,
-                            const OrderedJson& metrics, int64_t number,
+                            const OrderedJson& metrics, const std::string& run,
                             const std::map<std::string, std::string>& identity) {
   store::Manifest manifest;
-  manifest.number = number;
+  manifest.run = run;
   manifest.name = recipe.name;
   manifest.method = recipe.method;
+  manifest.hashes = identity;
+  manifest.hashes["recipe"] = sha256(recipe_text(recipe));
   if (inputs.parent) {
     fs::path snapshot = inputs.parent->lexically_normal();
     fs::path parent_store = snapshot.parent_path().parent_path();
     manifest.parent =
         fmt::format("{}#{}", parent_store.string(), store::read_manifest(snapshot).number);
+    manifest.hashes["parent"] = sha256_file(snapshot / "manifest.json");
   }
   manifest.base_path = fs::absolute(inputs.facts ? fs::path(inputs.base_name) : inputs.base)
                            .lexically_normal()
                            .string();
-  manifest.hashes = identity;
-  manifest.hashes["recipe"] = sha256(recipe_text(recipe));
   manifest.metrics = metrics;
   return manifest;
 }
@@ -107,13 +108,16 @@ OrderedJson metrics_json(const train::SftResult& result, const RunScores& scores
 store::SnapshotInfo publish_snapshot(store::SnapshotStore& store, const Recipe& recipe,
                                      const ModelInputs& inputs, const TrainRows& rows,
                                      TrainedModel& trained, const OrderedJson& metrics,
-                                     const std::map<std::string, std::string>& identity) {
+                                     const std::map<std::string, std::string>& identity,
+                                     const std::string& run) {
   int64_t number = store.claim();
   fs::path staging = store.staging(number);
   write_weights(recipe, inputs, trained, staging);
   write_file(staging / "metrics.json", metrics.dump(2) + "\n");
   write_file(staging / "README.md", card(recipe, inputs, rows, metrics, number));
-  return store.publish(manifest_of(recipe, inputs, metrics, number, identity));
+  store::Manifest manifest = manifest_of(recipe, inputs, metrics, run, identity);
+  manifest.number = number;
+  return store.publish(std::move(manifest));
 }
 
 OrderedJson export_snapshot(const Recipe& recipe, const ModelInputs& inputs, TrainedModel& trained,

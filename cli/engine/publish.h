@@ -17,11 +17,13 @@ struct RunScores {
 // Numbers of a run for metrics.json, the manifest and summary.json.
 OrderedJson metrics_json(const train::SftResult& result, const RunScores& scores);
 
-// Fills the store's staging folder and publishes it. The caller holds the lock.
+// Fills the store's staging folder and publishes it. The caller holds the lock. `run`: name of the
+// run's folder.
 store::SnapshotInfo publish_snapshot(store::SnapshotStore& store, const Recipe& recipe,
                                      const ModelInputs& inputs, const TrainRows& rows,
                                      TrainedModel& trained, const OrderedJson& metrics,
-                                     const std::map<std::string, std::string>& identity);
+                                     const std::map<std::string, std::string>& identity,
+                                     const std::string& run = "");
 
 // Exports of the recipe, in order; what was made, for summary and --json.
 OrderedJson export_snapshot(const Recipe& recipe, const ModelInputs& inputs, TrainedModel& trained,

@@ -21,6 +21,7 @@ Manifest example() {
   manifest.parent = "runs/faq#2";
   manifest.base_path = "models/tiny";
   manifest.program_version = "0.1.0";
+  manifest.run = "20260131T090000-1a2b";
   manifest.hashes = {{"base", "aa"}, {"dataset", "bb"}};
   manifest.metrics = {{"exact_match", 0.7}, {"loss", 1.5}};
   return manifest;
@@ -48,6 +49,14 @@ TEST(Manifest, SurvivesARoundTrip) {
   Manifest before = example();
   before.files = manifest.files;
   EXPECT_EQ(manifest_to_json(manifest).dump(), manifest_to_json(before).dump());
+}
+
+TEST(Manifest, AnOlderOneWithoutARunIsRead) {
+  TempFolder folder;
+  OrderedJson json = manifest_to_json(example());
+  json.erase("run");
+  folder.write("manifest.json", json.dump());
+  EXPECT_EQ(read_manifest(folder.path()).run, "");
 }
 
 TEST(Manifest, VerifiesAnUnchangedFolder) {

@@ -143,6 +143,19 @@ TEST_F(Store, AManifestOfAnotherNumberIsRefused) {
   EXPECT_EQ(thrown_code([&] { store.show(2); }), "S005");
 }
 
+TEST_F(Store, FindsWhatARunPublished) {
+  add();
+  Manifest manifest;
+  manifest.number = store.claim();
+  manifest.run = "20260131T090000-1a2b";
+  store.publish(manifest);
+  add();
+  ASSERT_TRUE(store.of_run("20260131T090000-1a2b"));
+  EXPECT_EQ(store.of_run("20260131T090000-1a2b")->number, 2);
+  EXPECT_FALSE(store.of_run("20260131T090000-ffff"));
+  EXPECT_FALSE(store.of_run(""));
+}
+
 TEST_F(Store, VerifyFindsAFlippedBit) {
   add();
   EXPECT_EQ(store.verify(1).number, 1);
