@@ -20,27 +20,49 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// False when somebody else holds it. File systems without locks count as nobody.
+bool lock_at_once(int descriptor) {
+  return flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
+bool is_file_at(int descriptor, const fs::path& path) {
+  struct stat opened, named;
+  return fstat(descriptor, &opened) == 0 && lstat(path.c_str(), &named) == 0 &&
+         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
 bool is_folder(const fs::path& path) {
   std::error_code ignored;  // unreadable counts as absent: the next call says why
   return fs::is_directory(path, ignored);
 }
 
-// The temporary is held by flock while it is written, so one left behind by a process that died
-// (pids repeat in containers) is told from one in use. Returns -1 when another writer holds it.
+// The temporary is held by flock while it is written, so one that a dead process left is told from
+// one in use. Whoever holds the lock of the file that has the name is the only one who may unlink
+// it. Returns -1 when another writer holds it.
 int create_temporary(const fs::path& temporary) {
-  for (int attempt = 0; attempt < 3; ++attempt) {
-    int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (descriptor >= 0) {
-      flock(descriptor, LOCK_EX | LOCK_NB);
-      return descriptor;
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    Descriptor made(open_fully(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
+    if (made.get() >= 0) {
+      if (lock_at_once(made.get()) && is_file_at(made.get(), temporary)) return made.release();
+      continue;  // taken for one left behind, before the lock was there
     }
     if (errno != EEXIST)
       throw_io_error(temporary.parent_path().string(), "cannot create a file here", errno);
-    Descriptor left_behind(open(temporary.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (left_behind.get() >= 0 && flock(left_behind.get(), LOCK_EX | LOCK_NB) != 0) return -1;
-    unlink(temporary.c_str());
+    Descriptor left_behind(open_fully(temporary, O_WRONLY | O_NOFOLLOW));
+    if (left_behind.get() >= 0 && !lock_at_once(left_behind.get())) return -1;
+    if (left_behind.get() < 0 || is_file_at(left_behind.get(), temporary))
+      unlink(temporary.c_str());
   }
   return -1;
+}
+
+// Opens `path` for appending, and says whether that made it.
+Descriptor open_for_appending(const fs::path& path, bool& is_new) {
+  int descriptor = open_fully(path, O_RDWR | O_APPEND);
+  is_new = descriptor < 0 && errno == ENOENT;
+  if (is_new) descriptor = open_fully(path, O_RDWR | O_APPEND | O_CREAT, 0644);
+  if (descriptor < 0) throw_io_error(path.string(), "cannot open", errno);
+  return Descriptor(descriptor);
 }
 
 }  // namespace
@@ -52,8 +74,7 @@ fs::path folder_of(const fs::path& path) {
 AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
   if (path_.filename().empty() || is_folder(path_))
     throw IoError("W004", path_.string(), "cannot create: this is a folder", "name a file in it");
-  temporary_ = folder_of(path_) /
-               ("." + path_.filename().string() + "." + std::to_string(getpid()) + ".tmp");
+  temporary_ = folder_of(path_) / ("." + path_.filename().string() + ".tmp");
   descriptor_ = create_temporary(temporary_);
   if (descriptor_ < 0)
     throw IoError("W004", path_.string(), "cannot create: this file is being written already",
@@ -78,7 +99,7 @@ void AtomicFile::write(std::string_view text) {
 
 void AtomicFile::commit() {
   SLMTUNE_ASSERT(descriptor_ >= 0, "commit twice");
-  if (fsync(descriptor_) != 0) throw_io_error(path_.string(), "cannot write to disk", errno);
+  sync_fully(descriptor_, path_.string(), written_);
   // Renamed while still open: the destructor removes the temporary if this fails.
   if (rename(temporary_.c_str(), path_.c_str()) != 0)
     throw_io_error(path_.string(), "cannot put the finished file in place", errno);
@@ -105,11 +126,15 @@ void make_folder(const fs::path& folder) {
 }
 
 void sync_folder(const fs::path& folder) {
-  Descriptor descriptor(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Descriptor descriptor(open_fully(folder, O_RDONLY | O_DIRECTORY));
   if (descriptor.get() < 0) throw_io_error(folder.string(), "cannot open the folder", errno);
   // Some network file systems cannot sync a folder and say EINVAL; the rename itself has worked.
-  if (fsync(descriptor.get()) != 0 && errno != EINVAL)
-    throw_io_error(folder.string(), "cannot write the folder to disk", errno);
+  sync_fully(descriptor.get(), folder.string(), 0, EINVAL);
+}
+
+void sync_file(const fs::path& path) {
+  Descriptor descriptor = open_for_reading(path);
+  sync_fully(descriptor.get(), path.string(), 0);
 }
 
 void publish_folder(const fs::path& from, const fs::path& to) {
@@ -125,8 +150,8 @@ void publish_folder(const fs::path& from, const fs::path& to) {
 
 void append_line(const fs::path& path, std::string_view line, bool durable) {
   SLMTUNE_ASSERT(line.find('\n') == std::string_view::npos, "more than one line");
-  Descriptor file(open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644));
-  if (file.get() < 0) throw_io_error(path.string(), "cannot open", errno);
+  bool is_new = false;
+  Descriptor file = open_for_appending(path, is_new);
   std::string text(line);
   text += '\n';
   // A crash may have left half a line at the end: the new one starts on its own line.
@@ -135,8 +160,15 @@ void append_line(const fs::path& path, std::string_view line, bool durable) {
   if (size > 0 && pread(file.get(), &last, 1, size - 1) == 1 && last != '\n')
     text.insert(0, 1, '\n');
   write_fully(file.get(), std::as_bytes(std::span(text)), path.string());
-  if (durable && fsync(file.get()) != 0)
-    throw_io_error(path.string(), "cannot write to disk", errno);
+  if (!durable) return;
+  sync_fully(file.get(), path.string(), text.size());
+  if (is_new) sync_folder(folder_of(path));
+}
+
+void append_bytes(const fs::path& path, std::string_view bytes) {
+  bool is_new = false;
+  Descriptor file = open_for_appending(path, is_new);
+  write_fully(file.get(), std::as_bytes(std::span(bytes)), path.string());
 }
 
 void copy_file_atomically(const fs::path& from, const fs::path& to) {

@@ -16,7 +16,7 @@ namespace slmtune {
 
 class AtomicFile {
  public:
-  // W004 cannot create (folder missing, read-only), W003 permission.
+  // W004 cannot create (folder missing, somebody is writing this file now), W003 permission.
   explicit AtomicFile(std::filesystem::path path);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
@@ -25,7 +25,8 @@ class AtomicFile {
   void write(std::span<const std::byte> bytes);  // retries EINTR and short writes; W001, W002 disk full
   void write(std::string_view text);
   uint64_t written() const { return written_; }
-  void commit();  // W001, W002; after an error the old file is still in place
+  // W001, W002. After an error the old file is in place, or the new one: never a part of it.
+  void commit();
 
  private:
   std::filesystem::path path_, temporary_;
@@ -42,14 +43,21 @@ void make_folder(const std::filesystem::path& folder);
 // fsync of a folder's entries. W001.
 void sync_folder(const std::filesystem::path& folder);
 
+// fsync of a file's content. N001, W001, W002.
+void sync_file(const std::filesystem::path& path);
+
 // Folder part of `path`; "." for a bare name.
 std::filesystem::path folder_of(const std::filesystem::path& path);
 
 // Renames the finished folder `from` to `to` in the same parent and syncs the parent. W001, W004 (exists).
 void publish_folder(const std::filesystem::path& from, const std::filesystem::path& to);
 
-// Appends one whole line (a '\n' is added) with a single write(); for logs and journals. `durable` adds an fsync.
+// Appends one whole line (a '\n' is added) with a single write(); for logs and journals. A `durable` line is on the disk
+// when the call returns, and so is the name of a file that it made. W001, W002, W003, W004.
 void append_line(const std::filesystem::path& path, std::string_view line, bool durable = false);
+
+// Appends `bytes` as they are, not durably; for event files.
+void append_bytes(const std::filesystem::path& path, std::string_view bytes);
 
 // Copies a file through AtomicFile.
 void copy_file_atomically(const std::filesystem::path& from, const std::filesystem::path& to);

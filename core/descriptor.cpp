@@ -1,29 +1,15 @@
 #include "core/internal/descriptor.h"
 
 #include <fcntl.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <utility>
 
+#include "core/disk_space.h"
 #include "core/error.h"
-#include "core/text.h"
 
 namespace slmtune {
-namespace {
-
-[[noreturn]] void throw_disk_full(int descriptor, size_t needed, const std::string& path) {
-  std::string what = "the disk is full: " + human_bytes(needed) + " still to write";
-  struct statvfs disk;
-  if (fstatvfs(descriptor, &disk) == 0)
-    what += ", " + human_bytes(static_cast<unsigned long long>(disk.f_bavail) * disk.f_frsize) +
-            " free";
-  throw IoError("W002", path, what, "free some space or choose a folder on another disk");
-}
-
-}  // namespace
-
 Descriptor::~Descriptor() {
   if (value_ >= 0) close(value_);
 }
@@ -34,8 +20,15 @@ int Descriptor::release() {
   return std::exchange(value_, -1);
 }
 
+int open_fully(const std::filesystem::path& path, int flags, unsigned mode) {
+  int descriptor = -1;
+  do descriptor = open(path.c_str(), flags | O_CLOEXEC, mode);
+  while (descriptor < 0 && errno == EINTR);
+  return descriptor;
+}
+
 Descriptor open_for_reading(const std::filesystem::path& path, int flags) {
-  int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
+  int descriptor = open_fully(path, O_RDONLY | flags);
   if (descriptor >= 0) return Descriptor(descriptor);
   if (errno == ENOENT || errno == ENOTDIR)
     throw UserError("N001", path.string(), "no such file",
@@ -49,11 +42,20 @@ void write_fully(int descriptor, std::span<const std::byte> bytes, const std::st
     if (count > 0) {
       bytes = bytes.subspan(static_cast<size_t>(count));
     } else if (count == 0 || errno == ENOSPC || errno == EDQUOT) {
-      throw_disk_full(descriptor, bytes.size(), path);
+      throw_disk_full(path, bytes.size());
     } else if (errno != EINTR) {
       throw_io_error(path, "cannot write", errno);
     }
   }
+}
+
+void sync_fully(int descriptor, const std::string& path, uint64_t bytes, int ignored) {
+  int failed = 0;
+  do failed = fsync(descriptor);
+  while (failed && errno == EINTR);
+  if (!failed || errno == ignored) return;
+  if (errno == ENOSPC || errno == EDQUOT) throw_disk_full(path, bytes);
+  throw_io_error(path, "cannot write to disk", errno);
 }
 
 size_t read_fully(int descriptor, std::span<std::byte> bytes, const std::string& path) {

@@ -20,7 +20,7 @@ constexpr uint64_t kWriteBackBytes = 64 << 20;
 }  // namespace
 
 ResumableFile::ResumableFile(std::filesystem::path part) : part_(std::move(part)) {
-  Descriptor file(open(part_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644));
+  Descriptor file(open_fully(part_, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0644));
   if (file.get() < 0) throw_io_error(part_.string(), "cannot create a file here", errno);
   struct stat status;
   if (fstat(file.get(), &status) != 0) throw_io_error(part_.string(), "cannot read", errno);
@@ -53,12 +53,15 @@ void ResumableFile::append(std::span<const std::byte> bytes) {
 }
 
 void ResumableFile::restart() {
-  if (ftruncate(descriptor_, 0) != 0) throw_io_error(part_.string(), "cannot write", errno);
+  int failed = 0;
+  do failed = ftruncate(descriptor_, 0);
+  while (failed && errno == EINTR);
+  if (failed) throw_io_error(part_.string(), "cannot write", errno);
   size_ = asked_to_write_ = 0;
 }
 
 void ResumableFile::commit(const std::filesystem::path& to) {
-  if (fsync(descriptor_) != 0) throw_io_error(part_.string(), "cannot write to disk", errno);
+  sync_fully(descriptor_, part_.string(), size_);
   if (rename(part_.c_str(), to.c_str()) != 0)
     throw_io_error(to.string(), "cannot put the finished file in place", errno);
   sync_folder(folder_of(to));
