@@ -30,7 +30,7 @@ class FrozenWeight {
 
 using MakeFrozenWeight = std::unique_ptr<FrozenWeight> (*)(const at::Tensor& dense);
 struct QuantRow {
-  std::string name;  // recipe word model.quant: none
+  std::string name;  // recipe word model.quant: none | nf4 | int8
   MakeFrozenWeight make;
 };
 const std::vector<QuantRow>& quant_formats();

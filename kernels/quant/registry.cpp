@@ -9,17 +9,24 @@
 #include "core/text.h"
 #include "kernels/quant/dense/dense_weight.h"
 #include "kernels/quant/frozen_weight.h"
+#include "kernels/quant/int8/int8_weight.h"
 #include "kernels/quant/names.h"
+#include "kernels/quant/nf4/nf4_weight.h"
 
 namespace slmtune::kernels {
 
+namespace {
+
+template <typename Weight>
+std::unique_ptr<FrozenWeight> make(const at::Tensor& dense) {
+  return std::make_unique<Weight>(dense);
+}
+
+}  // namespace
+
 const std::vector<QuantRow>& quant_formats() {
   static const std::vector<QuantRow> rows = {
-      {"none",
-       [](const at::Tensor& dense) -> std::unique_ptr<FrozenWeight> {
-         return std::make_unique<DenseWeight>(dense);
-       }},
-  };
+      {"none", make<DenseWeight>}, {"nf4", make<Nf4Weight>}, {"int8", make<Int8Weight>}};
   return rows;
 }
 

@@ -47,6 +47,18 @@ TEST(CudaModule, SaysWhyThereIsNoGpu) {
   }
 }
 
+TEST(CudaModule, ACallThatFailsIsNamedWithTheDriversReason) {
+  module();
+  EXPECT_NO_THROW(check_cuda(0, "rms_norm"));
+  try {
+    check_cuda(1, "rms_norm");  // cudaErrorInvalidValue
+    FAIL() << "no error";
+  } catch (const UnavailableError& error) {
+    EXPECT_EQ(error.code(), "G004");
+    EXPECT_NE(std::string(error.what()).find("rms_norm failed on the GPU: "), std::string::npos);
+  }
+}
+
 TEST(CudaModule, GpuMatchesTheCpu) {
   std::array<char, 128> reason{};
   if (module().device_count(reason.data(), reason.size()) <= 0)

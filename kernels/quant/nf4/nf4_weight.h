@@ -1,0 +1,40 @@
+// QLoRA's base weight: NormalFloat-4 with double quantisation, about 0.516 bytes a weight. Bytes,
+// scales and names of the tensors are those that bitsandbytes writes for a Linear4bit
+// (bitsandbytes, nn/modules.py and functional.py, QuantState.as_dict).
+#pragma once
+#include <vector>
+
+#include "kernels/quant/quantised_weight.h"
+
+namespace slmtune::kernels {
+
+// The tensors of one weight, as stored.
+struct Nf4Tensors {
+  at::Tensor packed;         // uint8, (out · in + 1) / 2 bytes
+  at::Tensor absmax;         // uint8 codes, or float32 when there is no second quantisation
+  at::Tensor nested_absmax;  // float32, one per nested_block scales; undefined without
+  float offset = 0.0f;       // mean of the scales
+  int64_t block = 64, nested_block = 256;
+};
+
+class Nf4Weight : public QuantisedWeight {
+ public:
+  // Quantises `dense` [out, in], any floating type, on all threads.
+  explicit Nf4Weight(const at::Tensor& dense);
+  // Takes stored tensors; F057 when their sizes do not fit [out, in].
+  Nf4Weight(int64_t out, int64_t in, Nf4Tensors stored);
+
+  // "weight", "weight.absmax", "weight.quant_map" and, with double quantisation,
+  // "weight.nested_absmax", "weight.nested_quant_map", "weight.nested_offset".
+  std::map<std::string, at::Tensor> state() const override;
+
+ protected:
+  void write_dense(at::Tensor& target) const override;
+
+ private:
+  void read_scales(int64_t first, std::vector<float>& scales) const;
+
+  Nf4Tensors stored_;
+};
+
+}  // namespace slmtune::kernels

@@ -1,0 +1,65 @@
+// What holds for the formats of fewer bits only; the laws of all formats are in
+// dense_weight_test.cpp.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "kernels/quant/int8/int8_weight.h"
+#include "kernels/quant/nf4/nf4_weight.h"
+#include "tests/support/raises.h"
+
+namespace slmtune::kernels {
+namespace {
+
+TEST(Nf4Weight, TakesLittleMoreThanHalfAByteAWeight) {
+  const Nf4Weight weight(at::randn({256, 1024}));
+  const at::Tensor map = weight.state().at("weight.quant_map");
+  const auto tables =
+      static_cast<uint64_t>((16 + 256 + 1) * 4);  // once a weight, whatever its size
+  EXPECT_LE(static_cast<double>(weight.bytes() - tables), 0.52 * 256 * 1024);
+  EXPECT_EQ(map.numel(), 16);
+}
+
+TEST(Nf4Weight, StateRoundTripsBitExactly) {
+  at::manual_seed(3);
+  const Nf4Weight weight(at::randn({48, 100}));
+  const auto state = weight.state();
+  const Nf4Weight again(
+      48, 100,
+      {state.at("weight"), state.at("weight.absmax"), state.at("weight.nested_absmax"),
+       state.at("weight.nested_offset").item<float>()});
+  EXPECT_TRUE(at::equal(weight.dense(at::kFloat), again.dense(at::kFloat)));
+  for (const auto& [name, tensor] : again.state())
+    EXPECT_TRUE(at::equal(tensor, state.at(name))) << name;
+}
+
+TEST(Nf4Weight, TensorsThatDoNotFitTheShapeAreRefused) {
+  const auto state = Nf4Weight(at::randn({4, 64})).state();
+  const Nf4Tensors stored{state.at("weight"), state.at("weight.absmax"),
+                          state.at("weight.nested_absmax")};
+  EXPECT_TRUE(testing::raises("F057", {"[4, 128]"}, [&] { Nf4Weight(4, 128, stored); }));
+}
+
+TEST(Nf4Weight, ScalesWithoutSecondQuantisationAreTakenAsTheyAre) {
+  const at::Tensor dense = at::tensor({1.0, -1.0, 0.0, 1.0}).repeat({2, 16});
+  const auto state = Nf4Weight(dense).state();
+  const Nf4Weight plain(2, 64, {state.at("weight"), at::full({2}, 3.0), {}});
+  EXPECT_TRUE(at::equal(plain.dense(at::kFloat), dense.to(at::kFloat) * 3));
+}
+
+TEST(Nf4Weight, BFloat16IsTheRoundedProduct) {
+  const Nf4Weight weight(at::randn({33, 96}));
+  EXPECT_TRUE(at::equal(weight.dense(at::kBFloat16), weight.dense(at::kFloat).to(at::kBFloat16)));
+}
+
+TEST(Int8Weight, IsOffByHalfAStepAtMost) {
+  at::manual_seed(4);
+  at::Tensor dense = at::randn({7, 50});
+  dense[3].zero_();
+  const Int8Weight weight(dense);
+  const at::Tensor step = dense.abs().amax(1, true) / 127;
+  EXPECT_TRUE(((weight.dense(at::kFloat) - dense).abs() <= step * 0.5001).all().item<bool>());
+  EXPECT_EQ(weight.bytes(), 7u * 50 + 7 * 4);
+}
+
+}  // namespace
+}  // namespace slmtune::kernels
