@@ -122,4 +122,8 @@ std::string python_json_text(std::string_view text) {
   return out;
 }
 
+OrderedJson parse_python_json(std::string_view text) {
+  return OrderedJson::parse(text);
+}
+
 }  // namespace slmtune::data

@@ -12,6 +12,9 @@ namespace slmtune::data {
 // `indent` < 0: one line with ", " and ": "; else as indent=N.
 std::string python_json(const OrderedJson& value, int indent = -1);
 
+// The value of a text that python_json wrote. Here once, since each file that parses by itself takes seconds to build.
+OrderedJson parse_python_json(std::string_view text);
+
 // A text in quotes.
 std::string python_json_text(std::string_view text);
 

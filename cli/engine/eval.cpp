@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <set>
 #include <sstream>
 
 #include "cli/engine/commands.h"
@@ -115,19 +114,8 @@ EvalRows load_eval_rows(const EvalPlan& plan, const LoadedModel& loaded) {
     throw UserError("U003", "slmtune", "the recipe has no validation rows",
                     "name a JSONL file with --data");
   }
-  bool wants_answers = std::any_of(plan.metrics.begin(), plan.metrics.end(),
-                                   [](const std::string& m) { return m != "loss"; });
-  if (!wants_answers) return result;
-  std::set<std::string> places(result.rows.places.begin(), result.rows.places.end());
-  std::vector<fs::path> files;
-  if (config.valid)
-    files = {*config.valid};
-  else
-    for (const data::Source& source : config.train) files.push_back(source.path);
-  for (const fs::path& file : files)
-    for (eval::Question& question :
-         eval::questions(file, config.format, loaded.text.tokenizer, loaded.text.chat))
-      if (places.count(question.place)) result.questions.push_back(std::move(question));
+  if (!wants_answers(plan.metrics)) return result;
+  result.questions = valid_questions(config, result.rows, loaded.text);
   if (result.questions.empty())
     log_warning("no row has an answer to compare: exact match and F1 are left out");
   return result;

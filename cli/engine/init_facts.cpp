@@ -2,23 +2,12 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "data/tokenizer/tokenizer.h"
 #include "models/facts.h"
 
 namespace slmtune::cli {
-namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kTokenizerFiles[] = {"tokenizer.json",
-                                           "tokenizer_config.json",
-                                           "special_tokens_map.json",
-                                           "added_tokens.json",
-                                           "vocab.json",
-                                           "merges.txt",
-                                           "chat_template.jinja",
-                                           "chat_template.json"};
-
-}  // namespace
 
 InitFacts read_init_facts(const fs::path& path) {
   const models::ModelFacts read = models::read_facts(path);
@@ -37,7 +26,7 @@ InitFacts read_init_facts(const fs::path& path) {
 }
 
 void copy_tokenizer_files(const fs::path& from, const fs::path& to) {
-  for (const char* name : kTokenizerFiles)
+  for (std::string_view name : data::tokenizer_file_names())
     if (fs::is_regular_file(from / name)) copy_file_atomically(from / name, to / name);
 }
 

@@ -36,6 +36,7 @@ class ChatTemplate {
     bool system = true;
     bool tool_results = false;  // messages of role tool
     bool tools = false;         // a list of functions
+    bool system_tools = false;  // the same as a field of the system message
     bool tool_calls = false;    // calls of the assistant
     // A system text stands in the last user turn only, so that a row that ends with the assistant
     // shows the model no system text (Mistral v3).

@@ -65,7 +65,7 @@ void append_tools(std::vector<Span>& spans, std::span<const Message>& messages,
     throw UserError("D023", "", "the chat template puts 'tools' into a first message of the user",
                     "begin the conversation with the user, or leave the tools out");
   std::string text = kToolsBegin;
-  for (const std::string& tool : tools) text += python_json(OrderedJson::parse(tool), 4) + "\n\n";
+  for (const std::string& tool : tools) text += python_json(parse_python_json(tool), 4) + "\n\n";
   spans.push_back({header("user") + text + std::string(strip(messages[0].text)) + kEnd, false});
   messages = messages.subspan(1);
 }

@@ -30,7 +30,7 @@ void check_order(std::span<const Message> messages, const Variant& variant) {
 
 // Texts on the first level are put between quotes as they are: so does the template.
 std::string tool_text(const std::string& tool) {
-  const OrderedJson function = OrderedJson::parse(tool)["function"];
+  const OrderedJson function = parse_python_json(tool)["function"];
   std::string text = R"({"type": "function", "function": {)";
   bool first = true;
   for (const auto& [key, value] : function.items()) {
@@ -64,8 +64,9 @@ std::string calls_text(const Message& message, const Variant& variant) {
   for (size_t i = 0; i < message.tool_calls.size(); ++i) {
     const ToolCall& call = message.tool_calls[i];
     check_id(call.id, "calls with an 'id'", variant);
-    text += (i == 0 ? "" : ", ") + call.function.substr(0, call.function.size() - 1) +
-            ", \"id\": \"" + call.id + "\"}";
+    if (i > 0) text += ", ";
+    text.append(call.function, 0, call.function.size() - 1);
+    text.append(", \"id\": \"").append(call.id).append("\"}");
   }
   return text + "]" + kMistralEnd;
 }

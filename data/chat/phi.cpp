@@ -42,7 +42,7 @@ std::vector<Span> render_phi4(const Conversation& conversation, bool generation_
 // The functions as a list, as the model card shows them: without OpenAI's wrapping.
 std::string function_list(std::span<const std::string> tools) {
   OrderedJson list = OrderedJson::array();
-  for (const std::string& tool : tools) list.push_back(OrderedJson::parse(tool)["function"]);
+  for (const std::string& tool : tools) list.push_back(parse_python_json(tool)["function"]);
   return python_json(list);
 }
 
@@ -137,8 +137,12 @@ ChatTemplate phi4_template() {
 }
 
 ChatTemplate phi4_mini_template() {
-  return {"phi4-mini",     "<|end|>",        {.tool_results = true, .tools = true},
-          kOllamaPhi4Mini, render_phi4_mini, recognise_phi4_mini};
+  return {"phi4-mini",
+          "<|end|>",
+          {.tool_results = true, .tools = true, .system_tools = true},
+          kOllamaPhi4Mini,
+          render_phi4_mini,
+          recognise_phi4_mini};
 }
 
 }  // namespace slmtune::data

@@ -25,7 +25,7 @@ void check_message(const ChatTemplate& chat, const Message& message) {
     throw UserError("D022", "", of_template(chat) + " has no form for 'tool_calls'",
                     "write the call into the assistant's 'content' as the model's documentation "
                     "shows it");
-  if (!message.tools.empty() && chat.name != "phi4-mini")
+  if (!message.tools.empty() && !chat.takes.system_tools)
     throw UserError("D022", "", of_template(chat) + " prints no 'tools' of a system message",
                     "give the functions in the row's own 'tools'");
 }

@@ -26,6 +26,9 @@ struct AddedToken {
   bool special = false, normalized = false, single_word = false, lstrip = false, rstrip = false;
 };
 
+// The files of a model folder that say how its text becomes ids, by name; a folder has some of them.
+std::span<const std::string_view> tokenizer_file_names();
+
 enum class TokenizerKind { kByteLevel, kSentencePiece };
 
 // Kinds of pieces, with the numbers that SentencePiece and GGUF give them.

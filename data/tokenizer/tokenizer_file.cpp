@@ -13,7 +13,22 @@ namespace {
 constexpr int64_t kMaxIds = 1 << 24;
 constexpr int64_t kSparse = 1 << 16;  // ids without a piece that are fine in any vocabulary
 
+constexpr std::string_view kFileNames[] = {"tokenizer.json",
+                                           "tokenizer_config.json",
+                                           "special_tokens_map.json",
+                                           "added_tokens.json",
+                                           "vocab.json",
+                                           "merges.txt",
+                                           "tokenizer.model",
+                                           "tekken.json",
+                                           "chat_template.jinja",
+                                           "chat_template.json"};
+
 }  // namespace
+
+std::span<const std::string_view> tokenizer_file_names() {
+  return kFileNames;
+}
 
 void TokenizerSource::malformed(const std::string& what) const {
   throw FileFormatError("F030", where_, what, "fetch the file again from the model's source");
@@ -87,7 +102,9 @@ void TokenizerSource::add_tokens_of_config(TokenizerFile& file) const {
       throw FileFormatError("F030", path.string(), "'added_tokens_decoder' has a malformed entry",
                             "fetch the file again from the model's source");
     if (known.contains(id)) continue;
-    auto flag_of = [&](const char* name) { return value.contains(name) && value[name] == true; };
+    auto flag_of = [&token = value](const char* name) {
+      return token.contains(name) && token[name] == true;
+    };
     file.added.push_back({id, json_text(value, "content", path.string()), flag_of("special"),
                           flag_of("normalized"), flag_of("single_word"), flag_of("lstrip"),
                           flag_of("rstrip")});

@@ -1,6 +1,7 @@
 #include "data/tokenizer/tokenizer_json.h"
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace slmtune::data {
 
@@ -9,7 +10,7 @@ TokenizerFile TokenizerJson::read() {
   file_.path = path();
   const Object model = member(root, "model");
   if (const std::string_view type = text(model, "type", "BPE"); type != "BPE")
-    unsupported("the tokenizer model is '" + std::string(type) + "'");
+    unsupported("the tokenizer model is '" + shown(type) + "'");
   file_.kind = TokenizerKind::kSentencePiece;  // until a ByteLevel step says otherwise
   if (!is_null(root, "normalizer")) read_normalizer(member(root, "normalizer"));
   if (!is_null(root, "pre_tokenizer")) read_pre_tokenizer(member(root, "pre_tokenizer"));
@@ -121,7 +122,7 @@ void TokenizerJson::read_post_processor(const Object& step) {
     if (single.size() > 0 && !single.at(0)["SpecialToken"]["id"].get_string().get(id))
       file_.begin_token = id;
   } else if (type != "ByteLevel") {
-    unsupported("the post-processor is '" + std::string(type) + "'");
+    unsupported("the post-processor is '" + shown(type) + "'");
   }
 }
 

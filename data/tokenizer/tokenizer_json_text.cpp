@@ -1,6 +1,8 @@
 // The steps of tokenizer.json that work on text: normalizer, pre-tokenizer, decoder.
 #include "data/tokenizer/tokenizer_json.h"
 
+#include "core/text.h"
+
 namespace slmtune::data {
 
 void TokenizerJson::for_each_step(const Object& step, const char* key, Step read_step) {
@@ -28,7 +30,7 @@ void TokenizerJson::read_normalizer(const Object& step) {
       unsupported("'Prepend' puts something else than one '\u2581' in front");
     file_.rules.prefix = kSpaceMark;
   } else {
-    unsupported("the normalizer is '" + std::string(type) + "'");
+    unsupported("the normalizer is '" + shown(type) + "'");
   }
 }
 
@@ -50,7 +52,7 @@ void TokenizerJson::read_pre_tokenizer(const Object& step) {
   else if (type == "Metaspace")
     read_metaspace(step);
   else
-    unsupported("the pre-tokenizer is '" + std::string(type) + "'");
+    unsupported("the pre-tokenizer is '" + shown(type) + "'");
 }
 
 void TokenizerJson::read_split(const Object& step) {
@@ -92,7 +94,7 @@ void TokenizerJson::read_metaspace(const Object& step) {
   else if (scheme == "never")
     file_.rules.metaspace = Metaspace::kNever;
   else
-    unsupported("'Metaspace' has the 'prepend_scheme' '" + std::string(scheme) + "'");
+    unsupported("'Metaspace' has the 'prepend_scheme' '" + shown(scheme) + "'");
   // How files of tokenizers before 0.15 say "never".
   if (!flag(step, "add_prefix_space", true)) file_.rules.metaspace = Metaspace::kNever;
   file_.cuts_before_space = flag(step, "split", true);
@@ -114,7 +116,7 @@ void TokenizerJson::read_decoder(const Object& step) {
   } else if (type == "Sequence") {
     read_fused_decoder(list(step, "decoders"));
   } else {
-    unsupported("the decoder is '" + std::string(type) + "'");
+    unsupported("the decoder is '" + shown(type) + "'");
   }
 }
 
@@ -131,7 +133,7 @@ void TokenizerJson::read_fused_decoder(const Array& steps) {
     const std::string_view type = text(step, "type", "");
     while (place < std::size(kOrder) && kOrder[place] != type) ++place;
     if (place == std::size(kOrder))
-      unsupported("the decoder has '" + std::string(type) + "' where slmtune does not expect it");
+      unsupported("the decoder has '" + shown(type) + "' where slmtune does not expect it");
     ++place;
     if (type == "Replace") {
       if (string_pattern(step) != kSpaceMark || text(step, "content", "") != " ")

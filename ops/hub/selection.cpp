@@ -5,17 +5,16 @@
 #include <charconv>
 #include <cstdio>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "core/error.h"
+#include "data/tokenizer/tokenizer.h"
 
 namespace slmtune::ops {
 namespace {
 
-constexpr std::array<std::string_view, 12> kSmallFiles = {
-    "added_tokens.json",      "chat_template.jinja", "chat_template.json",      "config.json",
-    "generation_config.json", "merges.txt",          "special_tokens_map.json", "tekken.json",
-    "tokenizer.json",         "tokenizer.model",     "tokenizer_config.json",   "vocab.json"};
+constexpr std::array<std::string_view, 2> kConfigFiles = {"config.json", "generation_config.json"};
 constexpr std::string_view kWeights = "model.safetensors";
 constexpr std::string_view kIndex = "model.safetensors.index.json";
 
@@ -32,6 +31,10 @@ std::optional<Shard> parse_shard(std::string_view name) {
       number > count)
     return std::nullopt;
   return Shard{number, count};
+}
+
+bool is_one_of(std::span<const std::string_view> names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 bool holds(const std::vector<RemoteFile>& files, std::string_view name) {
@@ -107,7 +110,7 @@ std::vector<RemoteFile> select_files(const std::vector<RemoteFile>& files,
   for (const RemoteFile& file : files) {
     // Mistral's repositories name a SentencePiece model by its version too.
     const bool small =
-        std::find(kSmallFiles.begin(), kSmallFiles.end(), file.name) != kSmallFiles.end() ||
+        is_one_of(kConfigFiles, file.name) || is_one_of(data::tokenizer_file_names(), file.name) ||
         (file.name.starts_with("tokenizer.model.v") && file.name.find('/') == std::string::npos);
     if (small || file.name == (whole ? kWeights : kIndex)) result.push_back(file);
   }

@@ -235,6 +235,12 @@ class Behaviour(unittest.TestCase):
         for words in (["list", "runs/faq"], ["list", "--store", "runs/faq"], ["show", SNAPSHOT], ["show", "#1", "--store", "runs/faq"]):
             self.assertIn("#1", box.must("snapshots", *words).stdout)
 
+    def test_a_snapshot_takes_every_file_of_the_tokenizer_along(self):
+        shutil.copytree(box.path("model"), box.path("two-files"))
+        box.write("two-files/tokenizer.model", b"a SentencePiece file that tokenizer.json goes before")
+        snapshot = self.run_json("train", "faq.yaml", "--set", "model.path=two-files", "--set", "store=runs/two")["snapshot_path"]
+        self.assertTrue((box.path(snapshot) / "tokenizer.model").is_file())
+
     def test_training_goes_on_from_snapshots(self):
         lora = self.run_json("train", "faq.yaml", "--set", "model={from: 'runs/faq#1'}", "--set", "store=runs/next")
         shown = self.run_json("snapshots", "show", "runs/next#1")

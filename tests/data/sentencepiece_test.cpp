@@ -2,13 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <limits>
 
 #include "core/error.h"
 #include "core/seed.h"
 #include "tests/data/small_sentencepiece.h"
 #include "tests/data/small_tokenizer.h"
+#include "tests/data/wrong_file.h"
 
 namespace slmtune::data {
 namespace {
@@ -184,11 +184,7 @@ TEST(SentencePiece, ALongTextIsNotQuadratic) {
   EXPECT_GT(tokenizer.encode(text).size(), 150'000u);
 }
 
-struct Wrong {
-  const char* name;
-  const char* code;
-  std::function<void(SmallSentencePiece&)> change;
-};
+using Wrong = testing::Wrong<SmallSentencePiece>;
 
 class WrongSentencePiece : public ::testing::TestWithParam<Wrong> {};
 
@@ -196,12 +192,7 @@ TEST_P(WrongSentencePiece, IsRefusedWithItsCode) {
   TempFolder folder;
   SmallSentencePiece model;
   GetParam().change(model);
-  try {
-    load(model, folder);
-    FAIL() << "was accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), GetParam().code) << error.what();
-  }
+  EXPECT_TRUE(testing::raises(GetParam().code, {}, [&] { load(model, folder); }));
 }
 
 using Model = SmallSentencePiece;
@@ -247,21 +238,13 @@ const Wrong kWrong[] = {
     Wrong{"ByteWithoutNumber", "F032", [](Model& m) { m.pieces[kA].type = TokenType::kByte; }},
     Wrong{"NoPieces", "F032", [](Model& m) { m.pieces.clear(); }}};
 
-std::string name_of(const ::testing::TestParamInfo<Wrong>& row) {
-  return row.param.name;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, WrongSentencePiece, ::testing::ValuesIn(kWrong), name_of);
+INSTANTIATE_TEST_SUITE_P(All, WrongSentencePiece, ::testing::ValuesIn(kWrong),
+                         testing::name_of<SmallSentencePiece>);
 
 TEST(SentencePiece, AListOfRanksIsNamedAsSuch) {
   TempFolder folder;
   folder.write("tokenizer.model", "IQ== 0\nIg== 1\n");
-  try {
-    Tokenizer::load(folder.path());
-    FAIL() << "was accepted";
-  } catch (const FileFormatError& error) {
-    EXPECT_EQ(error.code(), "F031");
-  }
+  EXPECT_TRUE(testing::raises("F031", {}, [&] { Tokenizer::load(folder.path()); }));
 }
 
 TEST(SentencePiece, DamagedFilesNeverCrash) {

@@ -2,11 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
-
 #include "core/error.h"
 #include "data/tokenizer/base64.h"
 #include "tests/data/small_tokenizer.h"
+#include "tests/data/wrong_file.h"
 
 namespace slmtune::data {
 namespace {
@@ -80,11 +79,7 @@ TEST(Tekken, TakesListedSpecialTokensAndFillsUp) {
   EXPECT_TRUE(tokenizer.is_special(19));
 }
 
-struct Wrong {
-  const char* name;
-  const char* code;
-  std::function<void(json&)> change;
-};
+using Wrong = testing::Wrong<json>;
 
 class WrongTekken : public ::testing::TestWithParam<Wrong> {};
 
@@ -92,12 +87,7 @@ TEST_P(WrongTekken, IsRefusedWithItsCode) {
   TempFolder folder;
   json file = small_tekken();
   GetParam().change(file);
-  try {
-    load_tekken(file, folder);
-    FAIL() << "was accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), GetParam().code) << error.what();
-  }
+  EXPECT_TRUE(testing::raises(GetParam().code, {}, [&] { load_tekken(file, folder); }));
 }
 
 const Wrong kWrong[] = {
@@ -120,11 +110,7 @@ const Wrong kWrong[] = {
             t["special_tokens"] = json::array({{{"rank", 20}, {"token_str", "<x>"}}});
           }}};
 
-std::string name_of(const ::testing::TestParamInfo<Wrong>& row) {
-  return row.param.name;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, WrongTekken, ::testing::ValuesIn(kWrong), name_of);
+INSTANTIATE_TEST_SUITE_P(All, WrongTekken, ::testing::ValuesIn(kWrong), testing::name_of<json>);
 
 TEST(Base64, ReadsPaddingAndRefusesTheRest) {
   EXPECT_EQ(from_base64(""), "");

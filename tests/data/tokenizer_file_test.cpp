@@ -1,11 +1,10 @@
 // One test row per way in which a tokenizer.json can be wrong.
 #include <gtest/gtest.h>
 
-#include <functional>
-
 #include "core/error.h"
 #include "core/seed.h"
 #include "tests/data/small_tokenizer.h"
+#include "tests/data/wrong_file.h"
 
 namespace slmtune::data {
 namespace {
@@ -15,11 +14,7 @@ using testing::load;
 using testing::small_tokenizer;
 using testing::TempFolder;
 
-struct Wrong {
-  const char* name;
-  const char* code;
-  std::function<void(json&)> change;
-};
+using Wrong = testing::Wrong<json>;
 
 class WrongTokenizer : public ::testing::TestWithParam<Wrong> {};
 
@@ -27,12 +22,7 @@ TEST_P(WrongTokenizer, IsRefusedWithItsCode) {
   TempFolder folder;
   json changed = small_tokenizer();
   GetParam().change(changed);
-  try {
-    load(changed, folder);
-    FAIL() << "was accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), GetParam().code) << error.what();
-  }
+  EXPECT_TRUE(testing::raises(GetParam().code, {}, [&] { load(changed, folder); }));
 }
 
 const Wrong kWrong[] = {
@@ -92,29 +82,17 @@ const Wrong kWrong[] = {
     Wrong{"AddedHugeId", "F032", [](json& t) { t["added_tokens"][0]["id"] = 1ll << 40; }},
     Wrong{"UnknownToken", "F032", [](json& t) { t["model"]["unk_token"] = "nowhere"; }}};
 
-std::string name_of(const ::testing::TestParamInfo<Wrong>& row) {
-  return row.param.name;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, WrongTokenizer, ::testing::ValuesIn(kWrong), name_of);
+INSTANTIATE_TEST_SUITE_P(All, WrongTokenizer, ::testing::ValuesIn(kWrong), testing::name_of<json>);
 
 TEST(TokenizerFile, MissingAndBrokenFilesAreNamed) {
   TempFolder folder;
-  auto code = [&] {
-    try {
-      Tokenizer::load(folder.path());
-      return std::string();
-    } catch (const Error& error) {
-      return error.code();
-    }
-  };
-  EXPECT_EQ(code(), "N001");
-  folder.write("tokenizer.json", "{\"model\": {");
-  EXPECT_EQ(code(), "F030");
-  folder.write("tokenizer.json", "");
-  EXPECT_EQ(code(), "F030");
-  folder.write("tokenizer.json", std::string(100000, '['));
-  EXPECT_EQ(code(), "F030");
+  auto load_it = [&] { Tokenizer::load(folder.path()); };
+  EXPECT_TRUE(testing::raises("N001", {}, load_it));
+  for (const std::string& text :
+       {std::string("{\"model\": {"), std::string(), std::string(100000, '[')}) {
+    folder.write("tokenizer.json", text);
+    EXPECT_TRUE(testing::raises("F030", {}, load_it));
+  }
 }
 
 TEST(TokenizerFile, FilesFarTooLargeAreNotRead) {
@@ -122,12 +100,7 @@ TEST(TokenizerFile, FilesFarTooLargeAreNotRead) {
     TempFolder folder;
     folder.write(name, "");
     std::filesystem::resize_file(folder.path() / name, uintmax_t{1} << 40);  // a hole
-    try {
-      Tokenizer::load(folder.path());
-      FAIL() << name << " was accepted";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), "F030") << name;
-    }
+    EXPECT_TRUE(testing::raises("F030", {}, [&] { Tokenizer::load(folder.path()); })) << name;
   }
 }
 

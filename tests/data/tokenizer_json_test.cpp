@@ -2,11 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
-
 #include "core/error.h"
 #include "core/seed.h"
 #include "tests/data/small_tokenizer.h"
+#include "tests/data/wrong_file.h"
 
 namespace slmtune::data {
 namespace {
@@ -212,11 +211,7 @@ TEST(TokenizerJson, TheConfigDecidesAboutBos) {
   EXPECT_FALSE(load(file, folder).adds_bos()) << "there is no bos token";
 }
 
-struct Wrong {
-  const char* name;
-  const char* code;
-  std::function<void(json&)> change;
-};
+using Wrong = testing::Wrong<json>;
 
 class WrongTokenizerJson : public ::testing::TestWithParam<Wrong> {};
 
@@ -224,12 +219,7 @@ TEST_P(WrongTokenizerJson, IsRefusedWithItsCode) {
   TempFolder folder;
   json changed = small_llama();
   GetParam().change(changed);
-  try {
-    load(changed, folder);
-    FAIL() << "was accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), GetParam().code) << error.what();
-  }
+  EXPECT_TRUE(testing::raises(GetParam().code, {}, [&] { load(changed, folder); }));
 }
 
 json& decoder(json& file, size_t index) {
@@ -312,11 +302,8 @@ const Wrong kWrong[] = {
     Wrong{"PatternMissing", "F030",
           [](json& t) { t["normalizer"]["normalizers"][1].erase("pattern"); }}};
 
-std::string name_of(const ::testing::TestParamInfo<Wrong>& row) {
-  return row.param.name;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, WrongTokenizerJson, ::testing::ValuesIn(kWrong), name_of);
+INSTANTIATE_TEST_SUITE_P(All, WrongTokenizerJson, ::testing::ValuesIn(kWrong),
+                         testing::name_of<json>);
 
 TEST(TokenizerJson, DamagedFilesNeverCrash) {
   TempFolder folder;
