@@ -12,6 +12,7 @@
 #include "cli/usage_errors.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "cli/library_fault.h"
 #include "core/text.h"
 #include "core/version.h"
 
@@ -91,10 +92,8 @@ int main(int count, char** words) {
   } catch (const std::bad_alloc&) {
     return report_out_of_memory();
   } catch (const std::exception& error) {
-    return report(InternalError("X001", "slmtune", shown(error.what(), 600),
-                                "this is a bug in slmtune; please report it"));
+    return report(library_fault(error.what()));
   } catch (...) {
-    return report(InternalError("X001", "slmtune", "unknown exception",
-                                "this is a bug in slmtune; please report it"));
+    return report(library_fault("of an unknown type"));
   }
 }

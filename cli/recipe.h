@@ -1,6 +1,6 @@
-// A recipe: one YAML file that says everything about a training run. Each module parses its own
-// section; this file puts them together, checks what no section can see alone, and prints the
-// resolved result.
+// A recipe: one YAML file that says everything about a training run. Each module has the table of
+// its own section; this file puts them together, checks what no section can see alone, and prints
+// the resolved result.
 //
 //   Recipe recipe = read_recipe("recipes/faq.yaml", {"train.epochs=3"});   // every mistake at once
 //   print(recipe_text(recipe));                                            // every key, defaults
@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "core/yaml_reader.h"
+#include "core/field_table.h"
 #include "data/data_config.h"
 #include "lora/lora_config.h"
 #include "train/train_config.h"
@@ -27,25 +27,31 @@ struct ModelChoice {
   std::optional<std::string> adapter;  // PEFT folder to continue, beside `path`
   std::string quant = "none", dtype = "auto", device = "auto";
   std::optional<std::string> chat_template;  // model.template; absent = recognised from the folder
+
+  static const FieldTable<ModelChoice>& fields();
 };
 
 struct ExportChoice {
-  std::string format;             // gguf | hf
-  std::string encoding;           // of a GGUF file
+  std::string format = "gguf";    // gguf | hf
+  std::string encoding = "q8_0";  // of a GGUF file
   std::optional<std::string> to;  // absent: <store>/exports/<number>/
+
+  static const FieldTable<ExportChoice>& fields();
 };
 
 struct Recipe {
   std::string name;
   std::filesystem::path store;
   ModelChoice model;
-  std::string method, objective;
+  std::string method = "lora", objective = "sft";
   lora::LoraConfig lora;
   bool has_lora_section = false;
   data::DataConfig data;
   train::TrainConfig train;
   train::EvalConfig eval;
   std::vector<ExportChoice> exports;
+
+  static const FieldTable<Recipe>& fields();
 };
 
 // Reads, applies `settings` (--set) and the flags, and checks: UserError with all mistakes of form
@@ -56,6 +62,9 @@ Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::str
 
 // Resolved recipe as YAML, the same bytes for the same recipe; reading it gives the recipe again.
 std::string recipe_text(const Recipe& recipe);
+
+// Adds what is wrong between sections to `yaml`: R007.
+void check_conflicts(const Recipe& recipe, YamlReader& yaml);
 
 // The files and folders that `recipe` names; `yaml` gives the places. UserError N001 with all that
 // are missing.

@@ -1,5 +1,6 @@
 #include "core/error.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -7,12 +8,17 @@
 namespace slmtune {
 namespace {
 
+// More would scroll the first ones away.
+constexpr size_t kShownMistakes = 20;
+
 std::string format_all(const std::vector<Diagnostic>& diagnostics) {
   std::string text;
-  for (const Diagnostic& diagnostic : diagnostics) {
-    if (!text.empty()) text += "\n\n";
-    text += format_diagnostic(diagnostic);
+  for (size_t i = 0; i < std::min(diagnostics.size(), kShownMistakes); ++i) {
+    if (i > 0) text += "\n\n";
+    text += format_diagnostic(diagnostics[i]);
   }
+  if (diagnostics.size() > kShownMistakes)
+    text += "\n\nand " + std::to_string(diagnostics.size() - kShownMistakes) + " more";
   return text;
 }
 

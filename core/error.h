@@ -27,7 +27,7 @@ std::string format_diagnostic(const Diagnostic& diagnostic);
 
 class Error : public std::exception {
  public:
-  // Precondition: `diagnostics` is not empty.
+  // Precondition: `diagnostics` is not empty. what() shows the first 20 and counts the rest.
   explicit Error(std::vector<Diagnostic> diagnostics);
   const char* what() const noexcept override { return text_.c_str(); }
   const std::vector<Diagnostic>& diagnostics() const { return diagnostics_; }

@@ -142,16 +142,13 @@ constexpr ErrorRow kRows[] = {
 
     // R: recipe
     {"R001", kRecipe, "recipe unreadable",
-     "The recipe exists but cannot be read: it is a folder, larger than 4 MiB, or access is "
+     "The recipe exists but cannot be read: it is a folder, larger than 256 KiB, or access is "
      "denied. Recipes are small "
      "text files. Check that the path names the recipe itself."},
     {"R002", kRecipe, "not valid YAML",
-     "The text at the place named breaks the rules of YAML. Common causes: a tab used for "
-     "indentation (use spaces), a "
-     "missing space after a colon, keys of one section that do not start in the same column, or a "
-     "text with ': ' or "
-     "'#' in it that needs quotes. Only one document per file is read, and nesting is limited to "
-     "32 levels."},
+     "The text at the place named breaks the rules of YAML. Common causes: a missing space after a "
+     "colon, a bracket or quote that is never closed, keys of one section that do not start in the "
+     "same column, or a text with ': ' or '#' in it that needs quotes."},
     {"R003", kRecipe, "value of the wrong type",
      "A key has a value of another type than it needs, for example a text where a whole number "
      "belongs, or a single "
@@ -197,6 +194,36 @@ constexpr ErrorRow kRows[] = {
      "A recipe is a table of 'key: value' lines at its top level, but the file is empty or holds a "
      "list or a single "
      "value. Check that the path names a recipe; the ones in recipes/ show the form."},
+    {"R015", kRecipe, "not in this version",
+     "The key or word is reserved for something that this version of slmtune cannot do yet. It is "
+     "refused, because a run without it would not be the one you asked for. Remove it, or take a "
+     "newer version; docs/recipe.md lists what is reserved."},
+    {"R016", kRecipe, "anchors, aliases and merge keys are not supported",
+     "YAML lets a value be marked with & and used again with * or '<<'. A few lines can then stand "
+     "for millions of values, and a reader of the recipe no longer sees what counts, so recipes "
+     "are read without them. Write the values out."},
+    {"R017", kRecipe, "tags are not supported",
+     "A text that begins with ! is a tag in YAML, which names the type of the value after it, in "
+     "some programs even code to run. Recipes need none. Remove the tag; quote the value if it "
+     "begins with '!'."},
+    {"R018", kRecipe, "more than one document",
+     "A line of three dashes begins another document, and only one of them could count. Keep one "
+     "document per file."},
+    {"R019", kRecipe, "too deep or too many values",
+     "A recipe has at most 16 levels of sections and lists, and 10,000 values. More is almost "
+     "always a file of another kind. Check the path."},
+    {"R020", kRecipe, "tab in the indentation",
+     "YAML does not allow tabs before the first letter of a line, because their width differs "
+     "between editors. Indent with spaces; most editors can do so for .yaml files."},
+    {"R021", kRecipe, "byte that is no text",
+     "The file has a control character, or bytes that are not UTF-8. Usually it was saved in "
+     "another encoding, or it is not a text file at all. Save it as UTF-8."},
+    {"R022", kRecipe, "number that is not finite",
+     "Infinity and 'not a number' cannot be a setting: every comparison with them would go wrong "
+     "in silence. Write a number; where a limit can be switched off, the key's page says how."},
+    {"R023", kRecipe, "flag that is not true or false",
+     "Old YAML readers take yes, no, on and off for true and false, new ones take them for texts. "
+     "So that a recipe means the same everywhere, a flag is written true or false."},
     {"R040", kRecipe, "unknown chat template name",
      "model.template names a template that slmtune does not have. The message lists the names; the "
      "right one is that of "
@@ -211,7 +238,8 @@ constexpr ErrorRow kRows[] = {
      "attention, mlp, names such as q_proj, or an expression re:... that fits the whole module "
      "name."},
     {"R061", kRecipe, "bad regular expression",
-     "The text after re: in lora.targets is not a regular expression (the syntax of Perl and Python). It "
+     "The text after re: in lora.targets is not a regular expression (the syntax of Perl and "
+     "Python). It "
      "must fit the whole module name, for example re:.*\\.(q_proj|v_proj). Quote it in YAML "
      "with single quotes so that backslashes stay as they are."},
     {"R070", kRecipe, "unknown export encoding",
@@ -291,9 +319,10 @@ constexpr ErrorRow kRows[] = {
     {"U006", kUsage, "options that exclude each other",
      "Two options cannot be used together, or an option has no meaning for what was asked. Leave "
      "one of them out."},
-    {"U007", kUsage, "unknown error code",
-     "There is no error of that code. Codes are one letter and three digits, as in "
-     "'error[R012]'."},
+    {"U007", kUsage, "nothing of that name to explain",
+     "'slmtune explain' takes an error code such as R012, a recipe key such as lora.rank, or one "
+     "of "
+     "the words recipe, recipe-schema and errors, and what was asked for is none of them."},
     {"U010", kUsage, "--set has the wrong form",
      "--set takes key=value with a dotted key, for example --set train.learning_rate=1e-4 or --set "
      "lora.targets=all-linear. The value is read as YAML, and the key must lead through sections, "

@@ -42,7 +42,7 @@ constexpr ForeignKey kForeignKeys[] = {
     {"lora_attn_modules", "lora.targets", ""},
     {"target_modules", "lora.targets", ""},
     {"use_rslora", "lora.variant", "write lora.variant: rslora"},
-    {"use_dora", "lora.variant", "write lora.variant: dora"},
+    {"use_dora", "lora.variant", "this version has lora and rslora"},
     {"dataset", "data.train", ""},
     {"datasets", "data.train", ""},
     {"dataset_name", "data.train", ""},

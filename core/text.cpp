@@ -70,6 +70,9 @@ std::string quoted_list(std::span<const std::string> names) {
   std::string text;
   for (size_t i = 0; i < names.size(); ++i) {
     if (i > 0) text += i + 1 == names.size() ? " or " : ", ";
+    // The distance is at least the difference in length; a name may be a whole file long.
+    auto [shorter, longer] = std::minmax({name.size(), candidate.size()});
+    if (longer - shorter >= best) continue;
     text += "'" + names[i] + "'";
   }
   return text;

@@ -1,54 +1,138 @@
 #include "data/data_config.h"
 
-#include "core/text.h"
 #include "data/formats/format.h"
 
 namespace slmtune::data {
 namespace {
 
-constexpr double kMaxWeight = 100;
+namespace fs = std::filesystem;
 
-std::vector<Source> parse_train(YamlReader& section) {
-  std::vector<Source> sources;
-  if (section.is_section("train") || section.is_list_of_sections("train")) {
-    for (YamlReader& entry : section.sections("train")) {
-      Source source;
-      source.path = entry.required_text("path");
-      source.weight = entry.number("weight", 1.0, {0.0, kMaxWeight});
-      source.where = entry.where("path");
-      if (source.weight == 0)
-        entry.mistake("R004", "weight", "'weight' must be above 0", "leave the source out instead");
-      entry.finish();
-      sources.push_back(std::move(source));
-    }
-  } else if (section.is_list("train")) {
-    for (const std::string& path : section.texts("train", {}))
-      sources.push_back({path, 1.0, section.where("train")});
-  } else if (const std::string path = section.required_text("train"); !path.empty()) {
-    sources.push_back({path, 1.0, section.where("train")});
-  }
-  if (sources.empty() && section.has("train"))
-    section.mistake("R006", "train", "'data.train' names no file", "add a .jsonl file");
-  return sources;
+struct Valid {
+  std::optional<std::string> path;
+  double fraction = 0.0;
+};
+
+const FieldTable<Source>& source_fields() {
+  static const FieldTable<Source> table({
+      field(&Source::path, {.key = "path",
+                            .meaning = "a .jsonl file, or a folder with train.jsonl in it",
+                            .example = "data/faq.jsonl",
+                            .is_required = true}),
+      field(&Source::weight, {.key = "weight",
+                              .meaning = "2.0 takes every row twice an epoch, 0.5 half of the rows",
+                              .unit = "times",
+                              .range = above_to(0, 100)}),
+  });
+  return table;
 }
 
-void parse_valid(YamlReader& section, DataConfig& config) {
-  if (!section.is_section("valid")) {
-    if (auto path = section.optional_text("valid")) config.valid = *path;
-    return;
-  }
-  YamlReader valid = section.section("valid");
-  if (auto path = valid.optional_text("path")) config.valid = *path;
-  config.valid_fraction = valid.number("fraction", 0.0, {0.0, 0.5});
-  if (config.valid && config.valid_fraction > 0)
-    valid.mistake("R004", "fraction", "'valid' has both a path and a fraction",
+void check_valid(Valid& valid, YamlReader& yaml) {
+  if (valid.path && valid.fraction > 0)
+    yaml.conflict("fraction", yaml.where("path"), "'data.valid' has both a path and a fraction",
                   "keep one of the two");
-  valid.finish();
+}
+
+const FieldTable<Valid>& valid_fields() {
+  static const FieldTable<Valid> table(
+      {
+          field(&Valid::path, {.key = "path",
+                               .meaning = "a .jsonl file, or a folder with valid.jsonl in it",
+                               .example = "data/faq_valid.jsonl"}),
+          field(&Valid::fraction,
+                {.key = "fraction",
+                 .meaning = "share of the training rows that is held back instead "
+                            "of a file",
+                 .unit = "share",
+                 .range = from_to(0, 0.5),
+                 .example = "0.05",
+                 .is_alternative = true}),
+      },
+      check_valid);
+  return table;
+}
+
+std::string item_of(const std::string& key, size_t index) {
+  return key + "[" + std::to_string(index) + "]";
+}
+
+void read_train(YamlReader& yaml, DataConfig& config) {
+  if (yaml.is_section("train") || yaml.is_list_of_sections("train")) {
+    for (YamlReader& entry : yaml.sections("train")) {
+      config.train.push_back(source_fields().read(entry));
+      config.train.back().where = entry.where("path");
+    }
+  } else if (yaml.is_list("train")) {
+    for (const std::string& path : yaml.texts("train", {}))
+      config.train.push_back({path, 1.0, yaml.where(item_of("train", config.train.size()))});
+  } else if (const std::string path = yaml.required_text("train"); !path.empty()) {
+    config.train.push_back({path, 1.0, yaml.where("train")});
+  }
+  if (config.train.empty() && yaml.has("train"))
+    yaml.wrong_value("R006", "train", "'data.train' names no file", "add a .jsonl file");
+}
+
+std::string train_text(const DataConfig& config) {
+  std::string text;
+  for (const Source& source : config.train) text += "\n    - " + source_fields().flow(source);
+  return text.empty() ? "null" : text;
+}
+
+void read_valid(YamlReader& yaml, DataConfig& config) {
+  Valid valid;
+  if (yaml.is_section("valid"))
+    valid = valid_fields().read(yaml.section("valid"));
+  else
+    valid.path = yaml.optional_text("valid");
+  if (valid.path) config.valid = *valid.path;
+  config.valid_fraction = valid.fraction;
+}
+
+std::string valid_text(const DataConfig& config) {
+  if (config.valid) return "{path: " + yaml_text(*config.valid) + "}";
+  return config.valid_fraction > 0 ? "{fraction: " + yaml_text(config.valid_fraction) + "}"
+                                   : "null";
+}
+
+std::vector<std::string> format_names() {
+  std::vector<std::string> names{"auto"};
+  for (const Format& format : formats()) names.emplace_back(format.name);
+  return names;
+}
+
+Field<DataConfig> train_field() {
+  FieldFacts facts{
+      .key = "train",
+      .meaning = "the rows to train on: a path, a list of paths, or a list of sections",
+      .is_required = true,
+      .is_one_or_many = true,
+      .is_or_path = true};
+  facts.kind = FieldFacts::Kind::kSections;
+  facts.fields = source_fields().facts();
+  return {std::move(facts), read_train, train_text};
+}
+
+Field<DataConfig> valid_field() {
+  FieldFacts facts{
+      .key = "valid",
+      .meaning = "the rows to measure on, which are never trained: a path or a section",
+      .is_or_path = true};
+  facts.kind = FieldFacts::Kind::kSection;
+  facts.fields = valid_fields().facts();
+  return {std::move(facts), read_valid, valid_text};
+}
+
+void check_listed_twice(const DataConfig& config, YamlReader& yaml) {
+  for (size_t i = 0; i < config.train.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      if (!config.train[i].path.empty() &&
+          config.train[i].path.lexically_normal() == config.train[j].path.lexically_normal())
+        return yaml.conflict(item_of("train", i), config.train[j].where,
+                             "'" + config.train[i].path.string() + "' stands twice in 'data.train'",
+                             "keep one, and write 'weight: 2' if its rows are to count twice");
 }
 
 // Folders stand for the files in them.
 void resolve_folders(DataConfig& config) {
-  namespace fs = std::filesystem;
   if (config.valid && fs::is_directory(*config.valid)) *config.valid /= "valid.jsonl";
   const bool valid_is_open = !config.valid && config.valid_fraction == 0;
   if (valid_is_open && config.train.size() == 1 &&
@@ -58,21 +142,39 @@ void resolve_folders(DataConfig& config) {
     if (fs::is_directory(source.path)) source.path /= "train.jsonl";
 }
 
+void check_data(DataConfig& config, YamlReader& yaml) {
+  resolve_folders(config);
+  check_listed_twice(config, yaml);
+}
+
 }  // namespace
 
-DataConfig DataConfig::parse(YamlReader section) {
-  DataConfig config;
-  config.train = parse_train(section);
-  parse_valid(section, config);
-  std::vector<std::string> shapes{"auto"};
-  for (const Format& format : formats()) shapes.emplace_back(format.name);
-  config.format = section.choice("format", config.format, shapes);
-  config.max_tokens = section.integer("max_tokens", config.max_tokens, {16, 1 << 20});
-  config.too_long = section.choice("too_long", config.too_long, {"refuse", "drop", "truncate"});
-  config.pack = section.flag("pack", config.pack);
-  section.finish();
-  resolve_folders(config);
-  return config;
+const FieldTable<DataConfig>& DataConfig::fields() {
+  using T = DataConfig;
+  static const FieldTable<DataConfig> table(
+      {
+          train_field(),
+          valid_field(),
+          later_field<T>("replay", "rows of earlier snapshots' data"),
+          field(&T::format, {.key = "format",
+                             .meaning = "shape of the rows; auto looks at the fields of each row",
+                             .words = format_names(),
+                             .later = {"preference", "kto"}}),
+          field(&T::max_tokens, {.key = "max_tokens",
+                                 .meaning = "longest row, lowered to the model's context",
+                                 .unit = "tokens",
+                                 .range = from_to(16, 1 << 20)}),
+          field(&T::too_long,
+                {.key = "too_long",
+                 .meaning = "what is done with a longer row: refuse it, leave it out, "
+                            "or cut off its end",
+                 .words = {"refuse", "drop", "truncate"}}),
+          field(&T::pack, {.key = "pack",
+                           .meaning = "several rows in one micro-batch, kept apart: faster, same "
+                                      "result"}),
+      },
+      check_data);
+  return table;
 }
 
 }  // namespace slmtune::data

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/yaml_reader.h"
+#include "core/field_table.h"
 
 namespace slmtune::data {
 
@@ -25,7 +25,7 @@ struct DataConfig {
   std::string too_long = "refuse";  // refuse | drop | truncate
   bool pack = true;
 
-  static DataConfig parse(YamlReader section);  // mistakes go to the reader
+  static const FieldTable<DataConfig>& fields();
 };
 
 }  // namespace slmtune::data

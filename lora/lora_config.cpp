@@ -7,35 +7,50 @@
 namespace slmtune::lora {
 namespace {
 
-std::vector<std::string> read_targets(YamlReader& section,
-                                      const std::vector<std::string>& fallback) {
-  if (!section.is_list("targets")) return {section.text("targets", fallback.front())};
-  std::vector<std::string> targets = section.texts("targets", fallback);
-  if (!targets.empty()) return targets;
-  section.mistake("R004", "targets", "'lora.targets' is empty",
-                  "write all-linear, attention, mlp or a list such as [q_proj, v_proj]");
-  return fallback;
+void check_targets(LoraConfig& config, YamlReader& yaml) {
+  if (config.targets.empty()) {
+    yaml.wrong_value("R004", "targets", "'lora.targets' is empty",
+                     "write all-linear, attention, mlp or a list such as [q_proj, v_proj]");
+    return;
+  }
+  try {
+    Targets(config.targets, yaml.where("targets"));
+  } catch (const UserError& error) {
+    const Diagnostic& diagnostic = error.diagnostics().front();
+    yaml.wrong_value(diagnostic.code, "targets", diagnostic.what, diagnostic.help);
+  }
 }
 
 }  // namespace
 
-LoraConfig LoraConfig::parse(YamlReader section) {
-  LoraConfig config;
-  config.variant = section.choice("variant", config.variant, variant_names());
-  config.rank = section.integer("rank", config.rank, {1, 1024});
-  config.alpha = section.number("alpha", config.alpha, {0.0, 1e6});
-  if (config.alpha == 0.0)
-    section.mistake("R004", "alpha", "'lora.alpha' is 0, which would switch the adapter off",
-                    "a common choice is twice the rank");
-  config.dropout = section.number("dropout", config.dropout, {0.0, 0.9});
-  config.targets = read_targets(section, config.targets);
-  try {
-    Targets(config.targets, section.where("targets"));
-  } catch (const UserError& error) {
-    const Diagnostic& diagnostic = error.diagnostics().front();
-    section.mistake(diagnostic.code, "targets", diagnostic.what, diagnostic.help);
-  }
-  return config;
+const FieldTable<LoraConfig>& LoraConfig::fields() {
+  using T = LoraConfig;
+  static const FieldTable<LoraConfig> table(
+      {
+          field(&T::variant, {.key = "variant",
+                              .meaning = "how the adapter is scaled: lora by alpha / rank, rslora "
+                                         "by alpha / √rank",
+                              .words = variant_names()}),
+          field(&T::rank, {.key = "rank",
+                           .meaning = "inner width of the adapter: more learns more and takes more "
+                                      "memory",
+                           .range = from_to(1, 1024)}),
+          field(&T::alpha, {.key = "alpha",
+                            .meaning = "strength of the adapter; twice the rank is common",
+                            .range = above_to(0, 1e6)}),
+          field(&T::dropout, {.key = "dropout",
+                              .meaning = "share of the adapter's inputs that is left out at "
+                                         "random while training",
+                              .unit = "share",
+                              .range = from_to(0, 0.9)}),
+          field(&T::targets,
+                {.key = "targets",
+                 .meaning = "linear layers that get an adapter: all-linear, attention, "
+                            "mlp, a list of names, or an expression 're:…'",
+                 .is_one_or_many = true}),
+      },
+      check_targets);
+  return table;
 }
 
 }  // namespace slmtune::lora

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/yaml_reader.h"
+#include "core/field_table.h"
 
 namespace slmtune::lora {
 
@@ -22,7 +22,7 @@ struct LoraConfig {
   std::map<std::string, int64_t> rank_pattern = {};
   std::map<std::string, double> alpha_pattern = {};
 
-  static LoraConfig parse(YamlReader section);
+  static const FieldTable<LoraConfig>& fields();
 };
 
 }  // namespace slmtune::lora

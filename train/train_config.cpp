@@ -1,76 +1,142 @@
 #include "train/train_config.h"
 
-#include <algorithm>
-#include <limits>
-
-#include "core/text.h"
+#include "train/schedule.h"
 
 namespace slmtune::train {
 namespace {
 
-// NumberRange is closed; these keys leave one end out.
-double above_zero(YamlReader& yaml, const std::string& key, double fallback, double high) {
-  double value = yaml.number(key, fallback, {0.0, high});
-  if (value > 0.0) return value;
-  yaml.mistake("R004", key, "'" + key + "' must be greater than 0");
-  return fallback;
+constexpr double kMinutesOfYear = 366.0 * 24 * 60;
+constexpr double kLongest = 1'048'576;  // tokens
+
+// A warm-up that is as long as the run never reaches the learning rate.
+void check_warmup(TrainConfig& config, YamlReader& yaml) {
+  if (!config.max_steps || !yaml.has("warmup") || config.warmup == 0) return;
+  if (warmup_steps(config.warmup, *config.max_steps) < *config.max_steps) return;
+  yaml.conflict("warmup", yaml.where("max_steps"),
+                "'train.warmup' takes all " + std::to_string(*config.max_steps) +
+                    " steps of 'train.max_steps'",
+                "lower the warm-up, so that a step is left at the full learning rate");
 }
 
-double below_one(YamlReader& yaml, const std::string& key, double fallback) {
-  double value = yaml.number(key, fallback, {0.0, 1.0});
-  if (value < 1.0) return value;
-  yaml.mistake("R004", key, "'" + key + "' must be less than 1");
-  return fallback;
+std::vector<Field<TrainConfig>> length_fields() {
+  using T = TrainConfig;
+  return {
+      field(&T::epochs, {.key = "epochs",
+                         .meaning = "how often the rows are gone through; fractions are allowed",
+                         .unit = "epochs",
+                         .range = above_to(0, 1000)}),
+      field(&T::max_steps, {.key = "max_steps",
+                            .meaning = "ends the run earlier, after so many optimiser steps",
+                            .unit = "steps",
+                            .range = from_to(1, 1'000'000'000),
+                            .example = "500"}),
+      field(&T::micro_batch_tokens,
+            {.key = "micro_batch_tokens",
+             .meaning = "tokens that go through the model at once: more takes more memory; auto = "
+                        "the longest row, at least 1024 (on a GPU 4096)",
+             .unit = "tokens",
+             .range = from_to(16, kLongest),
+             .words = {"auto"},
+             .example = "4096"}),
+      field(&T::batch_rows, {.key = "batch_rows",
+                             .meaning = "rows of one optimiser step, over all its micro-batches",
+                             .unit = "rows",
+                             .range = from_to(1, 65'536)}),
+  };
 }
 
-std::optional<int64_t> integer_or_auto(YamlReader& yaml, const std::string& key, IntRange range) {
-  if (!yaml.is_text(key, "auto")) return yaml.optional_integer(key, range);
-  yaml.accept(key);
-  return std::nullopt;
+std::vector<Field<TrainConfig>> optimiser_fields() {
+  using T = TrainConfig;
+  return {
+      field(&T::learning_rate, {.key = "learning_rate",
+                                .meaning = "size of a step at its highest; full training takes "
+                                           "less than LoRA",
+                                .range = above_to(0, 1)}),
+      field(&T::schedule, {.key = "schedule",
+                           .meaning = "how the learning rate falls after the warm-up",
+                           .words = {"constant", "linear", "cosine"}}),
+      field(&T::warmup, {.key = "warmup",
+                         .meaning = "share of all steps in which the learning rate rises from 0",
+                         .unit = "share",
+                         .range = from_below(0, 1)}),
+      field(&T::optimizer, {.key = "optimizer",
+                            .meaning = "rule that turns gradients into steps",
+                            .words = {"adamw"}}),
+      field(&T::weight_decay, {.key = "weight_decay",
+                               .meaning = "pull of the trained weights towards 0",
+                               .range = from_to(0, 10)}),
+      field(&T::beta1, {.key = "beta1",
+                        .meaning = "memory of AdamW for the gradient",
+                        .range = from_below(0, 1)}),
+      field(&T::beta2, {.key = "beta2",
+                        .meaning = "memory of AdamW for the gradient's square",
+                        .range = from_below(0, 1)}),
+      field(
+          &T::epsilon,
+          {.key = "epsilon", .meaning = "keeps AdamW from dividing by 0", .range = above_to(0, 1)}),
+      field(&T::clip_norm, {.key = "clip_norm",
+                            .meaning = "longest gradient of a step; longer ones are shortened to "
+                                       "it, 0 switches this off",
+                            .range = from_to(0, 1e9)}),
+  };
+}
+
+std::vector<Field<TrainConfig>> run_fields() {
+  using T = TrainConfig;
+  return {
+      later_field<T>("recompute", "computing activations twice to save memory"),
+      field(&T::seed, {.key = "seed",
+                       .meaning = "start of all random numbers; the same seed gives the same run",
+                       .range = {.low = 0}}),
+      field(&T::save_minutes, {.key = "save_minutes",
+                               .meaning = "time between two checkpoints",
+                               .unit = "minutes",
+                               .range = above_to(0, kMinutesOfYear)}),
+      field(&T::max_minutes,
+            {.key = "max_minutes",
+             .meaning = "ends the run earlier, after this training time; the parts "
+                        "of a resumed run are added up",
+             .unit = "minutes",
+             .range = above_to(0, kMinutesOfYear),
+             .example = "120"}),
+      field(&T::loss_chunk, {.key = "loss_chunk",
+                             .meaning = "rows of logits that are in memory at once",
+                             .unit = "tokens",
+                             .range = from_to(1, kLongest)}),
+  };
+}
+
+std::vector<Field<TrainConfig>> joined(std::vector<std::vector<Field<TrainConfig>>> parts) {
+  std::vector<Field<TrainConfig>> all;
+  for (std::vector<Field<TrainConfig>>& part : parts)
+    all.insert(all.end(), part.begin(), part.end());
+  return all;
 }
 
 }  // namespace
 
-TrainConfig TrainConfig::parse(YamlReader section) {
-  constexpr double kMinutesOfYear = 366.0 * 24 * 60;
-  TrainConfig config;
-  config.epochs = above_zero(section, "epochs", config.epochs, 1000.0);
-  config.max_steps = section.optional_integer("max_steps", {1, 1'000'000'000});
-  config.micro_batch_tokens = integer_or_auto(section, "micro_batch_tokens", {16, 1'048'576});
-  config.batch_rows = section.integer("batch_rows", config.batch_rows, {1, 65'536});
-  config.learning_rate = above_zero(section, "learning_rate", config.learning_rate, 1.0);
-  config.schedule = section.choice("schedule", config.schedule, {"constant", "linear", "cosine"});
-  config.warmup = below_one(section, "warmup", config.warmup);
-  config.optimizer = section.choice("optimizer", config.optimizer, {"adamw"});
-  config.weight_decay = section.number("weight_decay", config.weight_decay, {0.0, 10.0});
-  config.beta1 = below_one(section, "beta1", config.beta1);
-  config.beta2 = below_one(section, "beta2", config.beta2);
-  config.epsilon = above_zero(section, "epsilon", config.epsilon, 1.0);
-  config.clip_norm = section.number("clip_norm", config.clip_norm, {0.0, 1e9});
-  config.seed = static_cast<uint64_t>(section.integer("seed", static_cast<int64_t>(config.seed),
-                                                      {0, std::numeric_limits<int64_t>::max()}));
-  config.save_minutes = above_zero(section, "save_minutes", config.save_minutes, kMinutesOfYear);
-  if (section.has("max_minutes"))
-    config.max_minutes = above_zero(section, "max_minutes", 1.0, kMinutesOfYear);
-  else
-    section.accept("max_minutes");
-  config.loss_chunk = section.integer("loss_chunk", config.loss_chunk, {1, 1'048'576});
-  return config;
+const FieldTable<TrainConfig>& TrainConfig::fields() {
+  static const FieldTable<TrainConfig> table(
+      joined({length_fields(), optimiser_fields(), run_fields()}), check_warmup);
+  return table;
 }
 
-EvalConfig EvalConfig::parse(YamlReader section) {
-  static const std::vector<std::string> kMetrics = {"loss", "exact_match", "f1"};
-  EvalConfig config;
-  config.every = section.number("every", config.every, {0.0, 1000.0});
-  config.metrics = section.texts("metrics", config.metrics);
-  for (const std::string& metric : config.metrics) {
-    if (std::find(kMetrics.begin(), kMetrics.end(), metric) != kMetrics.end()) continue;
-    std::string nearest = nearest_name(metric, kMetrics);
-    section.mistake("R005", "metrics", "unknown metric '" + shown(metric) + "'",
-                    nearest.empty() ? "choose from " + quoted_list(kMetrics)
-                                    : "did you mean '" + nearest + "'?");
-  }
-  return config;
+const FieldTable<EvalConfig>& EvalConfig::fields() {
+  using T = EvalConfig;
+  static const FieldTable<EvalConfig> table({
+      field(&T::every, {.key = "every",
+                        .meaning = "how often the validation rows are measured; 0 = only at the "
+                                   "end",
+                        .unit = "epochs",
+                        .range = from_to(0, 1000)}),
+      field(&T::metrics, {.key = "metrics",
+                          .meaning = "what is measured at the end: loss, share of answers that are "
+                                     "exactly right, overlap of words",
+                          .words = {"loss", "exact_match", "f1"},
+                          .example = "[loss, exact_match]"}),
+      later_field<T>("prompts", "questions of your own that are answered after training"),
+  });
+  return table;
 }
 
 }  // namespace slmtune::train

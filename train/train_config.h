@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/yaml_reader.h"
+#include "core/field_table.h"
 
 namespace slmtune::train {
 
@@ -25,13 +25,14 @@ struct TrainConfig {
   std::optional<double> max_minutes;  // training time over all parts of a resumed run
   int64_t loss_chunk = 1024;          // label rows per chunk of logits
 
-  static TrainConfig parse(YamlReader section);  // mistakes go to the reader
+  static const FieldTable<TrainConfig>& fields();
 };
 
 struct EvalConfig {
   double every = 0.25;                          // share of an epoch; 0 = only at the end
   std::vector<std::string> metrics = {"loss"};  // loss, exact_match, f1
-  static EvalConfig parse(YamlReader section);
+
+  static const FieldTable<EvalConfig>& fields();
 };
 
 }  // namespace slmtune::train

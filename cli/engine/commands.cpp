@@ -3,22 +3,18 @@
 #include <c10/util/Exception.h>
 
 #include "cli/engine.h"
+#include "cli/library_fault.h"
 #include "core/error.h"
-#include "core/text.h"
 #include "core/version.h"
 
 namespace slmtune::cli {
 namespace {
 
-[[noreturn]] void refuse_memory(const std::string& detail) {
-  throw UnavailableError("G010", "slmtune", "out of memory" + detail,
+[[noreturn]] void refuse_memory(std::string_view text) {
+  log_verbose(text);
+  throw UnavailableError("G010", "slmtune", "out of memory",
                          "lower train.micro_batch_tokens or data.max_tokens, or use a smaller "
                          "model");
-}
-
-std::string first_line(const char* text) {
-  std::string line = text;
-  return shown(line.substr(0, line.find('\n')), 600);
 }
 
 // LibTorch's exceptions end here: the program does not know their types.
@@ -27,14 +23,13 @@ ExitCode translated(Arguments... arguments) {
   try {
     return run(arguments...);
   } catch (const c10::OutOfMemoryError& error) {
-    refuse_memory(": " + first_line(error.what_without_backtrace()));
+    refuse_memory(error.what_without_backtrace());
   } catch (const c10::Error& error) {
     const char* text = error.what_without_backtrace();
     // LibTorch's CPU allocator reports exhaustion as a plain c10::Error.
     if (std::string_view(text).find("not enough memory") != std::string_view::npos)
-      refuse_memory("");
-    throw InternalError("X001", "slmtune", first_line(text),
-                        "this is a bug in slmtune; please report it");
+      refuse_memory(text);
+    throw library_fault(text);
   }
 }
 

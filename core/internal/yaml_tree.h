@@ -40,8 +40,8 @@ struct YamlReader::Node {
   std::vector<std::shared_ptr<Node>> items;
 
   // What the readers did with this section.
-  std::set<std::string> asked;     // keys that somebody knows
-  std::set<std::string> accepted;  // known, but read by somebody else: not looked into
+  std::set<std::string> asked;    // keys that somebody knows
+  std::set<std::string> not_yet;  // known, but of a later version: not looked into
   std::map<std::string, std::shared_ptr<Node>>
       absent;                // empty sections handed out for missing keys
   bool is_section = false;   // a reader was handed out for it
@@ -63,21 +63,26 @@ struct YamlReader::State {
   std::string name;                // file
   std::vector<std::string> lines;  // for excerpts
   std::vector<Mistake> mistakes;
-  std::set<std::string> known_paths;     // every dotted path asked for, without those in lists
-  std::set<std::string> accepted_paths;  // sections that another command reads
+  std::set<std::string> known_paths;  // every dotted path asked for, without those in lists
+  std::set<std::string> later_paths;  // those that this version does not have
   std::shared_ptr<Node> root;
 
+  // Editors count letters, yaml-cpp and `column` bytes.
+  size_t letters_before(const YamlPlace& place) const;
   std::string where(const YamlPlace& place) const;
   std::string excerpt(const YamlPlace& place) const;
   void add(const std::string& code, const YamlPlace& place, const std::string& what,
            const std::string& help);
 };
 
-// Parses `text` (lines in `state` must be set): R002. Duplicate keys are added to the state's
-// mistakes (R013). An empty text gives a null node. `origin` replaces places, for values from the
-// command line.
+// Parses `text` (lines in `state` must be set): R001, R002, R016-R021. Duplicate keys are added to
+// the state's mistakes (R013). An empty text gives a null node. `origin` replaces places, for
+// values from the command line.
 std::shared_ptr<YamlReader::Node> parse_yaml(const std::string& text, YamlReader::State& state,
                                              const std::string& origin = "");
+
+// Longest text that is parsed, in bytes; a recipe has a few thousand.
+constexpr size_t kYamlLimit = 256 << 10;
 
 // Sets the dotted paths of everything below `node`.
 void set_yaml_paths(YamlReader::Node& node, const std::string& path);

@@ -81,10 +81,20 @@ TEST(YamlAdvice, AForeignWordIsOnlyTranslatedToAKeyThatIsKnown) {
             "help: known keys here: 'vendor'");
 }
 
-TEST(YamlAdvice, AForeignWordMayPointIntoAnAcceptedSection) {
-  YamlReader yaml = YamlReader::from_string("lora_r: 8\n", "my.yaml");
-  yaml.accept("lora");
-  EXPECT_NE(testing::thrown_text([&] { yaml.finish(); }).find("did you mean 'lora.rank'?"),
+TEST(YamlAdvice, AWordForWhatComesLaterSaysSo) {
+  YamlReader yaml = YamlReader::from_string("gradient_checkpointing: true\n", "my.yaml");
+  yaml.section("train").not_yet("recompute");
+  EXPECT_NE(testing::thrown_text([&] {
+              yaml.finish();
+            }).find("did you mean 'train.recompute'? (this version does not have it)"),
+            std::string::npos);
+}
+
+TEST(YamlAdvice, KnownPathsOfOtherSectionsAreSuggestedToo) {
+  YamlReader yaml = YamlReader::from_string("encoding: q8_0\n", "my.yaml");
+  yaml.sections("export");
+  yaml.know("export.encoding");
+  EXPECT_NE(testing::thrown_text([&] { yaml.finish(); }).find("did you mean 'export.encoding'?"),
             std::string::npos);
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 DataConfig parse(const std::string& text) {
   YamlReader yaml = YamlReader::from_string(text, "r.yaml");
-  DataConfig config = DataConfig::parse(yaml.section("data"));
+  DataConfig config = DataConfig::fields().read(yaml.section("data"));
   yaml.finish();
   return config;
 }
@@ -62,8 +62,11 @@ TEST(DataConfig, RefusesMistakes) {
   EXPECT_EQ(codes("data: {train: a, max_tokens: 8}"), Codes{"R004"});
   EXPECT_EQ(codes("data: {train: a, too_long: cut}"), Codes{"R005"});
   EXPECT_EQ(codes("data: {train: a, format: csv}"), Codes{"R005"});
-  EXPECT_EQ(codes("data: {train: a, valid: {path: v, fraction: 0.1}}"), Codes{"R004"});
-  EXPECT_EQ(codes("data: {train: a, replay: {fraction: 0.1}}"), Codes{"R012"});
+  EXPECT_EQ(codes("data: {train: a, format: preference}"), Codes{"R015"});
+  EXPECT_EQ(codes("data: {train: [a, b, ./a]}"), Codes{"R007"});
+  EXPECT_EQ(codes("data: {train: a, pack: yes}"), Codes{"R023"});
+  EXPECT_EQ(codes("data: {train: a, valid: {path: v, fraction: 0.1}}"), Codes{"R007"});
+  EXPECT_EQ(codes("data: {train: a, replay: {fraction: 0.1}}"), Codes{"R015"});
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ using slmtune::testing::raises;
 
 LoraConfig parse(const std::string& yaml) {
   YamlReader root = YamlReader::from_string("lora: " + yaml + "\n", "recipe.yaml");
-  const LoraConfig config = LoraConfig::parse(root.section("lora"));
+  const LoraConfig config = LoraConfig::fields().read(root.section("lora"));
   root.finish();
   return config;
 }

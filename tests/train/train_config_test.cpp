@@ -9,14 +9,14 @@ namespace {
 
 TrainConfig parse_train(const std::string& body) {
   YamlReader yaml = YamlReader::from_string("train: {" + body + "}\n", "test.yaml");
-  TrainConfig config = TrainConfig::parse(yaml.section("train"));
+  TrainConfig config = TrainConfig::fields().read(yaml.section("train"));
   yaml.finish();
   return config;
 }
 
 EvalConfig parse_eval(const std::string& body) {
   YamlReader yaml = YamlReader::from_string("eval: {" + body + "}\n", "test.yaml");
-  EvalConfig config = EvalConfig::parse(yaml.section("eval"));
+  EvalConfig config = EvalConfig::fields().read(yaml.section("eval"));
   yaml.finish();
   return config;
 }
@@ -72,14 +72,21 @@ TEST(TrainConfig, RefusesValuesOutOfRange) {
 
 TEST(TrainConfig, RefusesNumbersThatAreNotFinite) {
   for (const char* body : {"learning_rate: .nan", "epochs: .inf", "clip_norm: .nan"})
-    EXPECT_EQ(code_of(body), "R003") << body;
+    EXPECT_EQ(code_of(body), "R022") << body;
+}
+
+TEST(TrainConfig, RefusesAWarmUpAsLongAsTheRun) {
+  EXPECT_EQ(code_of("max_steps: 4, warmup: 0.9"), "R007");
+  EXPECT_EQ(code_of("max_steps: 1, warmup: 0.1"), "R007");
+  EXPECT_EQ(code_of("max_steps: 4, warmup: 0.75"), "");
+  EXPECT_EQ(code_of("max_steps: 1"), "");
 }
 
 TEST(TrainConfig, RefusesUnknownWords) {
   EXPECT_EQ(code_of("schedule: cosin"), "R005");
   EXPECT_EQ(code_of("optimizer: sgd"), "R005");
   EXPECT_EQ(code_of("lerning_rate: 1"), "R012");
-  EXPECT_EQ(code_of("recompute: all"), "R012");
+  EXPECT_EQ(code_of("recompute: all"), "R015");
 }
 
 TEST(EvalConfig, ReadsShareAndMetrics) {
