@@ -248,40 +248,6 @@ constexpr ErrorRow kRows[] = {
      "one byte with one scale for 32 values. The message lists the names that this version "
      "writes."},
 
-    // S: store
-    {"S001", kNoInput, "no such snapshot",
-     "The store has no published snapshot of that number. Numbers are never reused, so a run that "
-     "was stopped before "
-     "it published leaves a gap. 'slmtune snapshots list' shows what is there."},
-    {"S002", kNoInput, "no such alias",
-     "The store has no alias of that name. 'latest' exists after the first snapshot, 'production' "
-     "only after one was "
-     "promoted. 'slmtune snapshots list' shows aliases and numbers."},
-    {"S003", kUsage, "not a snapshot reference",
-     "A snapshot is named as STORE#42, STORE#production, #42 inside a store, or by the path of its "
-     "folder. Quote the "
-     "text in a shell, where # starts a comment after a space."},
-    {"S004", kBadData, "snapshot changed after it was published",
-     "A file of the snapshot does not have the size or the SHA-256 that manifest.json recorded "
-     "when it was published. "
-     "Either somebody edited it or the disk is failing. Do not use this snapshot: go back to an "
-     "earlier one, and check "
-     "the disk."},
-    {"S005", kBadData, "manifest unreadable",
-     "The manifest.json of a snapshot is damaged or does not fit its folder. Without it neither "
-     "the origin nor the "
-     "content of the snapshot can be trusted. Use another snapshot or restore this one from a "
-     "backup."},
-    {"S006", kBadData, "snapshot file missing",
-     "A file that manifest.json lists is not in the snapshot's folder. Somebody removed it, or a "
-     "copy of the store was "
-     "incomplete. Use another snapshot or restore this one from a backup."},
-    {"S007", kBadData, "alias file damaged",
-     "aliases.json in the store is not a table of alias names and snapshot numbers. It is only "
-     "ever replaced as a "
-     "whole, so somebody edited it. Correct it by hand: journal.jsonl lists every move with its "
-     "time."},
-
     // T: training
     {"T001", kRefused, "training diverged",
      "The loss or the gradient was infinite or not a number in three steps in a row. Such steps "
@@ -289,15 +255,21 @@ constexpr ErrorRow kRows[] = {
      "was touched by them, and the last checkpoint is kept. Usual causes are a learning rate that "
      "is too high, a "
      "warm-up that is too short, or a broken base model."},
-    {"T010", kRecipe, "the run cannot be continued with these inputs",
-     "A checkpoint continues only with the data, base model and tokenizer it was made with, so "
-     "that the result equals an "
-     "uninterrupted run. One of them changed. Put it back, or start a new run with --resume "
-     "never."},
+    {"T010", kRecipe, "the run was started with other settings or inputs",
+     "An unfinished run goes on only with the settings, rows, base model, machine and versions it "
+     "was started with, so that the result equals that of an uninterrupted run. The message names "
+     "each that changed, with both values; settings that only say when to save or stop are not "
+     "among them. Put them back; or go on from the run's weights in a new run with "
+     "--resume-as-new; or start from the beginning with --resume never."},
     {"T011", kRecipe, "run cannot be resumed",
-     "The run named with --resume is complete, has no checkpoint yet, or was started with other "
-     "settings than the recipe has now. Going on would not give the result of either. Restore "
-     "the settings that its recipe.yaml shows, or leave --resume out."},
+     "The run named with --resume is complete, or has no checkpoint yet. The weights of a complete "
+     "run start a new one with --resume-as-new, or better through 'model.from' in the recipe, "
+     "which names its snapshot. Leave --resume out to train from the beginning."},
+    {"T012", kRecipe, "a run's weights do not fit the new settings",
+     "--resume-as-new takes the trained tensors and the optimiser's state of a checkpoint. They "
+     "have a meaning only for the base model, the kind of adapter, its rank and its target layers "
+     "that they were trained with. Put the named settings back, or train from the beginning with "
+     "--resume never."},
 
     // U: command line
     {"U001", kUsage, "unknown option or command",
@@ -364,7 +336,7 @@ constexpr ErrorRow kRows[] = {
 std::span<const ErrorRow> error_rows() {
   static const std::vector<ErrorRow> all = [] {
     std::vector<ErrorRow> rows(std::begin(kRows), std::end(kRows));
-    for (std::span<const ErrorRow> part : {file_format_rows(), hub_rows()})
+    for (std::span<const ErrorRow> part : {file_format_rows(), hub_rows(), store_rows()})
       rows.insert(rows.end(), part.begin(), part.end());
     std::sort(rows.begin(), rows.end(),
               [](const ErrorRow& a, const ErrorRow& b) { return a.code < b.code; });

@@ -41,6 +41,10 @@ class DatasetBuilder {
     }
   }
 
+  void remember(const std::vector<std::string>& places, std::vector<RowKeys> keys) {
+    for (size_t i = 0; i < places.size(); ++i) data_.keys.emplace(places[i], std::move(keys[i]));
+  }
+
   Dataset finish(const std::string& file) {
     if (too_long_ > 0) refuse(file);
     if (data_.rows.empty())
@@ -107,7 +111,9 @@ class DatasetBuilder {
   size_t longest_ = 0;
 };
 
-std::filesystem::path file_of(const Source& source) {
+}  // namespace
+
+std::filesystem::path data_file(const Source& source) {
   std::filesystem::path path = source.path;
   if (std::filesystem::is_directory(path)) path /= "train.jsonl";
   if (!std::filesystem::exists(path))
@@ -117,18 +123,18 @@ std::filesystem::path file_of(const Source& source) {
   return path;
 }
 
-}  // namespace
-
 Dataset load_dataset(std::span<const Source> sources, const DataConfig& config,
                      const Tokenizer& tokenizer, const ChatTemplate* chat) {
   DatasetBuilder builder(config);
   std::string digests, first_file;
-  for (const Source& source : sources) file_of(source);
+  for (const Source& source : sources) data_file(source);
   for (const Source& source : sources) {
-    const std::filesystem::path path = file_of(source);
+    const std::filesystem::path path = data_file(source);
     if (first_file.empty()) first_file = path.string();
     std::vector<std::string> places;
-    const std::vector<Example> examples = read_examples(path, config.format, &places);
+    std::vector<RowKeys> keys;
+    const std::vector<Example> examples = read_examples(path, config.format, &places, &keys);
+    builder.remember(places, std::move(keys));
     builder.add(RowTokeniser(examples, places, tokenizer, chat).run(path.string()), places,
                 source.weight);
     digests += sha256_file(path);

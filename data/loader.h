@@ -6,11 +6,13 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "data/chat/chat_template.h"
 #include "data/data_config.h"
 #include "data/example.h"
+#include "data/row_keys.h"
 
 namespace slmtune::data {
 
@@ -22,15 +24,19 @@ struct DataCounts {
 struct Dataset {
   std::vector<Tokens> rows;
   std::vector<std::string> places;  // "file.jsonl:12" of each row
+  std::unordered_map<std::string, RowKeys> keys;  // by place, of the rows read from the files
   DataCounts counts;
   std::string sha256;               // of the file; of several: over their hexadecimal sums, in order
 };
 
 // Reads the rows of one file in order. Errors: N001; D001 no rows; otherwise UserError with up to 20 bad lines (and the
 // count of the rest), each file:line with D002 (not JSON), D003 (unknown shape, lists them), D004 (bad field), D005 (no
-// trained token), D006 (not UTF-8). `name` may be "auto".
+// trained token), D006 (not UTF-8). `name` may be "auto". Places and keys are those of the rows returned.
 std::vector<Example> read_examples(const std::filesystem::path& path, const std::string& format_name,
-                                   std::vector<std::string>* places = nullptr);
+                                   std::vector<std::string>* places = nullptr, std::vector<RowKeys>* keys = nullptr);
+
+// The JSONL file of a source, whose path may be a folder. N001.
+std::filesystem::path data_file(const Source& source);
 
 // Reads, tokenises and applies max_tokens / too_long (refuse: D010 lists the first rows, their lengths and the way out).
 // Source weights repeat or thin rows here (the fraction by a fixed hash of the row's place). Exact duplicates are kept and

@@ -54,6 +54,7 @@ Dataset split_validation(Dataset& train, double fraction, uint64_t seed) {
     }
   }
   valid.counts.rows = valid.counts.kept;
+  rest.keys = std::move(train.keys);
   train = std::move(rest);
   return valid;
 }

@@ -1,23 +1,64 @@
-// journal.jsonl of a store: one line for every number taken and every move of an alias.
-// Append-only.
+// journal.jsonl of a store: one line for every number taken, every move of an alias and every
+// removal; append-only. Each line ends with "crc", the CRC-32C of the line without that member:
+//
+//   {"time":"2026-01-31T09:05:07Z","user":"ann","action":"promote","number":7,"alias":"production",
+//    "from":6,"reason":"better on the golden set","crc":"1a2b3c4d"}
+//
+// The line of a move is written before aliases.json is replaced: a crash in between leaves a line
+// whose move did not happen, which the `from` of the next one, or aliases.json itself, tells.
+// Lines of older versions, without user, from and crc, stay readable.
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 namespace slmtune::store {
 
 struct JournalLine {
-  std::string action;  // claim | publish
+  std::string action = {};  // claim | publish | promote | rollback | withdraw | remove | abandon
   int64_t number = 0;
-  std::string alias;   // that moved; may be empty
-  std::string reason;  // may be empty
+  std::string alias = {};            // that moves; may be empty
+  std::optional<int64_t> from = {};  // what the alias named before, 0 = nothing
+  std::string reason = {};           // may be empty
+  std::string time = {}, user = {};  // filled when the line is written
 };
 
-// Appends durably, with the time of now.
-void append_journal(const std::filesystem::path& path, const JournalLine& line);
+struct JournalProblem {
+  int64_t line = 0;      // counts from 1
+  bool is_torn = false;  // cut off by a crash; otherwise changed after it was written
+};
 
-// Highest number any line names; 0 when there is none. A line torn by a crash is passed over.
-int64_t highest_journal_number(const std::filesystem::path& path);
+struct Journal {
+  std::vector<JournalLine> lines;        // without those that have a problem
+  std::vector<JournalProblem> problems;  // in order
+};
+
+// A missing file is an empty journal. F001 over 256 MiB, W001, W003.
+Journal read_journal(const std::filesystem::path& path);
+
+int64_t highest_number(const Journal& journal);  // that a line names; 0 = none
+std::set<int64_t> withdrawn_numbers(const Journal& journal);
+
+// Appends to a journal, which stays locked against other writers meanwhile; whoever moves an alias
+// holds one over both. Short: the store's `lock` is another one, held for hours.
+class JournalWriter {
+ public:
+  // Waits for another writer, then BusyError L001. W003, W004.
+  explicit JournalWriter(std::filesystem::path path,
+                         std::chrono::milliseconds patience = std::chrono::seconds(5));
+  ~JournalWriter();
+  JournalWriter(const JournalWriter&) = delete;
+  JournalWriter& operator=(const JournalWriter&) = delete;
+
+  void append(JournalLine line);  // durable
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
 
 }  // namespace slmtune::store

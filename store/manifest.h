@@ -3,12 +3,15 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 
 #include "core/json.h"
 
 namespace slmtune::store {
+
+inline constexpr const char* kManifestName = "manifest.json";
 
 struct FileRecord {
   std::string sha256;
@@ -26,21 +29,35 @@ struct Manifest {
   std::string run;              // name of the run's folder in runs/; "" in older manifests
   // SHA-256 of base, dataset, recipe, tokenizer, template, and of the parent's manifest.json
   std::map<std::string, std::string> hashes;
-  std::map<std::string, FileRecord> files;  // by path within the folder; filled by publish
+  // SHA-256 over what training determines: equal for two runs of one recipe that give the same
+  // weights. Filled by publish; "" in older manifests.
+  std::string content;
+  std::map<std::string, FileRecord> files;      // by path within the folder; filled by publish
   OrderedJson metrics = OrderedJson::object();  // short summary of the run's results
 };
 
-OrderedJson manifest_to_json(const Manifest& manifest);
+OrderedJson manifest_to_json(const Manifest& manifest);  // schema 1, which has no seal
+
+// Writes `folder`/manifest.json, with a SHA-256 of the manifest itself at its end.
+void write_manifest(const std::filesystem::path& folder, const Manifest& manifest);
 
 // Reads `folder`/manifest.json. S005 when it is damaged or missing.
 Manifest read_manifest(const std::filesystem::path& folder);
 
-// Records of all files below `folder` except manifest.json itself; each is fsynced. InternalError
-// for a link.
-std::map<std::string, FileRecord> record_files(const std::filesystem::path& folder);
+// Records of all files below `folder` except manifest.json itself; each is made read-only (for the
+// owner and the group at most) and fsynced. InternalError for a link.
+std::map<std::string, FileRecord> seal_files(const std::filesystem::path& folder);
+void seal_file(const std::filesystem::path& file);
+
+// SHA-256 over names and hashes of the files that training determines: weights, their
+// configuration, tokenizer. Left out is what tells about the run (card, scores, recipe, row index).
+std::string content_hash(const std::map<std::string, FileRecord>& files);
+
+// Gets the bytes hashed since the last call.
+using HashProgress = std::function<void(uint64_t bytes)>;
 
 // Compares the folder with its manifest, all differences at once: S004 changed or added, S006
 // missing; S005.
-Manifest verify_snapshot(const std::filesystem::path& folder);
+Manifest verify_snapshot(const std::filesystem::path& folder, const HashProgress& progress = {});
 
 }  // namespace slmtune::store

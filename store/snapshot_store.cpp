@@ -4,15 +4,15 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <charconv>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/folder_removal.h"
 #include "core/text.h"
 #include "core/version.h"
-#include "store/journal.h"
+#include "store/internal/store_state.h"
 
 namespace slmtune::store {
 namespace {
@@ -29,23 +29,19 @@ std::optional<int64_t> parse_number(std::string_view text) {
   return whole && number > 0 ? std::optional(number) : std::nullopt;
 }
 
-// Numbers of the folders in `folder` whose names are `prefix` and digits.
+// Numbers of the folders in `folder` (none when it is missing) whose names are `prefix` and digits
+// as folder() writes them.
 std::vector<int64_t> numbered_folders(const fs::path& folder, std::string_view prefix) {
   std::vector<int64_t> numbers;
-  for (const auto& entry : fs::directory_iterator(folder)) {
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(folder, missing)) {
     std::string name = entry.path().filename().string();
     if (!name.starts_with(prefix) || !entry.is_directory()) continue;
-    if (auto number = parse_number(std::string_view(name).substr(prefix.size())))
-      numbers.push_back(*number);
+    auto number = parse_number(std::string_view(name).substr(prefix.size()));
+    if (number && name == fmt::format("{}{:04}", prefix, *number)) numbers.push_back(*number);
   }
   std::sort(numbers.begin(), numbers.end());
   return numbers;
-}
-
-bool is_alias_name(std::string_view text) {
-  return !text.empty() && text.size() <= 64 &&
-         std::all_of(text.begin(), text.end(),
-                     [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_'; });
 }
 
 }  // namespace
@@ -72,30 +68,55 @@ fs::path SnapshotStore::staging(int64_t number) const {
 }
 
 std::vector<int64_t> SnapshotStore::published() const {
-  std::vector<int64_t> numbers = numbered_folders(path_ / "snapshots", "");
-  std::erase_if(numbers,
-                [&](int64_t number) { return !fs::exists(folder(number)); });  // "7" is not "0007"
-  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
-  return numbers;
+  return numbered_folders(path_ / "snapshots", "");
 }
 
-int64_t SnapshotStore::highest_number() const {
-  int64_t highest = highest_journal_number(path_ / "journal.jsonl");
-  for (std::string_view prefix : {std::string_view(""), std::string_view(kStagingPrefix)})
-    for (int64_t number : numbered_folders(path_ / "snapshots", prefix))
+SnapshotStore::State SnapshotStore::state() const {
+  State state{journal(), read_aliases(aliases_path()), published(), {}};
+  state.withdrawn = withdrawn_numbers(state.journal);
+  // Not what the file says: a crash right after a snapshot was published leaves it one behind.
+  state.aliases.erase("latest");
+  for (int64_t number : state.published)
+    if (!state.withdrawn.count(number)) state.aliases["latest"] = number;
+  for (const char* alias : {"candidate", "previous"})
+    if (state.aliases.count(alias) && state.withdrawn.count(state.aliases[alias]))
+      state.aliases.erase(alias);
+  if (state.aliases.count("production") && !state.aliases.count("previous"))
+    if (int64_t previous =
+            step_back(*this, production_history(state.journal, state.aliases), state.withdrawn))
+      state.aliases["previous"] = previous;
+  return state;
+}
+
+Aliases SnapshotStore::aliases() const {
+  return state().aliases;
+}
+
+int64_t SnapshotStore::next_number() const {
+  using Place = std::pair<const char*, const char*>;
+  int64_t highest = highest_number(journal());
+  for (const auto& [folder, prefix] :
+       {Place("snapshots", ""), Place("snapshots", kStagingPrefix), Place("exports", "")})
+    for (int64_t number : numbered_folders(path_ / folder, prefix))
       highest = std::max(highest, number);
-  return highest;
+  return highest + 1;
 }
 
 int64_t SnapshotStore::claim() {
-  int64_t number = highest_number() + 1;
+  JournalWriter writer(journal_path());
+  int64_t number = next_number();
   // mkdir decides between two processes.
   while (mkdir(staging(number).c_str(), 0755) != 0) {
     if (errno != EEXIST)
       throw_io_error(staging(number).string(), "cannot create the folder", errno);
     ++number;
   }
-  append_journal(path_ / "journal.jsonl", {"claim", number, "", ""});
+  try {
+    writer.append({.action = "claim", .number = number});
+  } catch (...) {
+    discard(number);
+    throw;
+  }
   return number;
 }
 
@@ -104,46 +125,100 @@ SnapshotInfo SnapshotStore::publish(Manifest manifest, const std::string& reason
   SLMTUNE_ASSERT(fs::is_directory(from), "publish of a number that was not claimed");
   if (manifest.created.empty()) manifest.created = utc_now();
   if (manifest.program_version.empty()) manifest.program_version = version();
-  manifest.files = record_files(from);
-  write_file(from / "manifest.json", manifest_to_json(manifest).dump(2) + "\n");
+  manifest.files = seal_files(from);
+  manifest.content = content_hash(manifest.files);
+  write_manifest(from, manifest);
+  seal_file(from / kManifestName);
   publish_folder(from, to);
-  move_alias("latest", manifest.number, "publish", reason);
+  JournalWriter writer(journal_path());
+  record_publish(manifest.number, reason, writer);
   return show(manifest.number);
 }
 
+void SnapshotStore::record_publish(int64_t number, const std::string& reason,
+                                   JournalWriter& writer) {
+  Aliases all = aliases();
+  writer.append({.action = "publish", .number = number, .alias = "latest", .reason = reason});
+  all["latest"] = std::max(all["latest"], number);
+  if (!all.count("production") || all["production"] != number) all["candidate"] = number;
+  write_aliases(aliases_path(), all);
+}
+
+void SnapshotStore::discard(int64_t number) const noexcept {
+  std::error_code ignored;
+  fs::remove_all(staging(number), ignored);
+}
+
 int64_t SnapshotStore::sweep() {
-  std::vector<int64_t> numbers = numbered_folders(path_ / "snapshots", kStagingPrefix);
-  for (int64_t number : numbers) {
+  JournalWriter writer(journal_path());
+  const std::vector<int64_t> left = numbered_folders(path_ / "snapshots", kStagingPrefix);
+  for (int64_t number : left) {
+    // The folder alone may know of the number.
+    writer.append({.action = "abandon", .number = number});
     std::error_code error;
     fs::remove_all(staging(number), error);
     if (error) throw_io_error(staging(number).string(), "cannot remove", error.value());
   }
-  return static_cast<int64_t>(numbers.size());
+  const std::vector<int64_t> numbers = published();
+  const Journal all = journal();
+  auto tells_of = [&](const JournalLine& line) {
+    return line.action == "publish" && line.number == numbers.back();
+  };
+  if (!numbers.empty() && std::none_of(all.lines.begin(), all.lines.end(), tells_of))
+    record_publish(numbers.back(), "its run was stopped right after publishing it", writer);
+  remove_temporaries(path_);
+  empty_trash();
+  return static_cast<int64_t>(left.size());
+}
+
+void SnapshotStore::remove(int64_t number, const std::string& reason, JournalWriter& writer) {
+  writer.append({.action = "remove", .number = number, .reason = reason});
+  hide_folder(folder(number));
+}
+
+void SnapshotStore::empty_trash() {
+  remove_hidden(path_ / "snapshots");
+  remove_hidden(path_ / "exports");
+  std::error_code missing;
+  for (const auto& run : fs::directory_iterator(path_ / "runs", missing))
+    remove_hidden(run.path());  // their checkpoints
 }
 
 std::vector<SnapshotInfo> SnapshotStore::list() const {
   std::vector<SnapshotInfo> result;
-  for (int64_t number : published()) {
+  const State now = state();
+  for (int64_t number : now.published) {
     try {
-      result.push_back(show(number));
+      result.push_back(show(number, now));
     } catch (const FileFormatError& error) {
       if (error.code() != "S005") throw;
-      result.push_back({number, folder(number), {}, {}, error.diagnostics().front().what});
+      result.push_back({number,
+                        folder(number),
+                        {},
+                        {},
+                        now.withdrawn.count(number) > 0,
+                        error.diagnostics().front().what});
     }
   }
   return result;
 }
 
 SnapshotInfo SnapshotStore::show(int64_t number) const {
+  return show(number, state());
+}
+
+SnapshotInfo SnapshotStore::show(int64_t number, const State& state) const {
   if (!fs::exists(folder(number)))
     throw UserError("S001", path_.string(), fmt::format("there is no snapshot #{}", number),
                     "'slmtune snapshots list' shows what is there");
-  SnapshotInfo info{number, folder(number), read_manifest(folder(number)), {}, {}};
+  SnapshotInfo info{
+      number, folder(number), read_manifest(folder(number)), {}, state.withdrawn.count(number) > 0,
+      {}};
   if (info.manifest.number != number)
-    throw FileFormatError("S005", (info.path / "manifest.json").string(),
+    throw FileFormatError("S005", (info.path / kManifestName).string(),
                           fmt::format("it is the manifest of snapshot #{}", info.manifest.number),
                           "restore this snapshot from a backup");
-  for (const auto& [alias, target] : aliases())
+  for (const auto& [alias, target] : state.aliases)
     if (target == number) info.aliases.push_back(alias);
   return info;
 }
@@ -162,40 +237,6 @@ SnapshotInfo SnapshotStore::verify(int64_t number) const {
   return info;
 }
 
-std::map<std::string, int64_t> SnapshotStore::aliases() const {
-  std::map<std::string, int64_t> result;
-  const fs::path path = path_ / "aliases.json";
-  if (fs::exists(path)) {
-    auto damaged = [&] {
-      return FileFormatError("S007", path.string(), "not a table of aliases and numbers",
-                             "correct it by hand; journal.jsonl lists every move");
-    };
-    Json json;
-    try {
-      json = read_json(path, 1 << 20);
-    } catch (const FileFormatError&) {
-      throw damaged();
-    }
-    if (!json.is_object()) throw damaged();
-    for (const auto& [alias, number] : json.items()) {
-      if (!number.is_number_integer() || !is_alias_name(alias)) throw damaged();
-      result[alias] = number.get<int64_t>();
-    }
-  }
-  // A crash between the rename and the move of the alias leaves it one behind.
-  std::vector<int64_t> numbers = published();
-  if (!numbers.empty()) result["latest"] = numbers.back();
-  return result;
-}
-
-void SnapshotStore::move_alias(const std::string& alias, int64_t number, const std::string& action,
-                               const std::string& reason) {
-  std::map<std::string, int64_t> all = aliases();
-  all[alias] = number;
-  write_file(path_ / "aliases.json", Json(all).dump(2) + "\n");
-  append_journal(path_ / "journal.jsonl", {action, number, alias, reason});
-}
-
 int64_t SnapshotStore::number_of(const std::string& text) const {
   std::string name = text.starts_with('#') ? text.substr(1) : text;
   if (!is_alias_name(name))
@@ -205,7 +246,7 @@ int64_t SnapshotStore::number_of(const std::string& text) const {
     if (!fs::exists(folder(*number))) show(*number);  // says S001
     return *number;
   }
-  std::map<std::string, int64_t> all = aliases();
+  const Aliases all = aliases();
   auto found = all.find(name);
   if (found != all.end()) return found->second;
   std::vector<std::string> names;

@@ -1,6 +1,5 @@
 #include "train/event_file.h"
 
-#include <array>
 #include <bit>
 #include <cerrno>
 #include <chrono>
@@ -8,6 +7,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "core/crc32c.h"
 #include "core/error.h"
 
 namespace slmtune::train {
@@ -34,22 +34,6 @@ void put_bytes(std::string& out, uint64_t field, std::string_view bytes) {
   put_key(out, field, kBytes);
   put_varint(out, bytes.size());
   out += bytes;
-}
-
-// CRC-32C (Castagnoli), bit-reversed polynomial 0x1EDC6F41.
-uint32_t crc32c(std::string_view bytes) {
-  static const auto table = [] {
-    std::array<uint32_t, 256> entries{};
-    for (uint32_t i = 0; i < 256; ++i) {
-      uint32_t crc = i;
-      for (int bit = 0; bit < 8; ++bit) crc = crc & 1 ? crc >> 1 ^ 0x82F63B78u : crc >> 1;
-      entries[i] = crc;
-    }
-    return entries;
-  }();
-  uint32_t crc = 0xFFFFFFFFu;
-  for (unsigned char byte : bytes) crc = crc >> 8 ^ table[(crc ^ byte) & 0xff];
-  return ~crc;
 }
 
 // As crc32c::Mask of TensorFlow: a checksum over data that holds checksums is weak, so stored ones

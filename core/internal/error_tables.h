@@ -8,5 +8,6 @@ namespace slmtune {
 
 std::span<const ErrorRow> file_format_rows();
 std::span<const ErrorRow> hub_rows();
+std::span<const ErrorRow> store_rows();
 
 }  // namespace slmtune

@@ -32,7 +32,7 @@ struct Published {
   Published() {
     folder.write("adapter.bin", "weights");
     Manifest manifest = example();
-    manifest.files = record_files(folder.path());
+    manifest.files = seal_files(folder.path());
     folder.write("manifest.json", manifest_to_json(manifest).dump(2));
   }
   TempFolder folder;
@@ -123,7 +123,7 @@ TEST(Manifest, ADamagedOneIsRefused) {
 TEST(Manifest, LinksAreNotRecorded) {
   TempFolder folder;
   std::filesystem::create_symlink("/etc/passwd", folder.path() / "link");
-  EXPECT_EQ(thrown_code([&] { record_files(folder.path()); }), "X001");
+  EXPECT_EQ(thrown_code([&] { seal_files(folder.path()); }), "X001");
 }
 
 }  // namespace

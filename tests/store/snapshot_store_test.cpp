@@ -8,8 +8,8 @@
 #include "core/file_lock.h"
 #include "core/json.h"
 #include "core/version.h"
+#include "tests/store/store_fixture.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/temp_folder.h"
 
 namespace slmtune::store {
 namespace {
@@ -19,21 +19,7 @@ using testing::TempFolder;
 using testing::thrown;
 using testing::thrown_code;
 
-class Store : public ::testing::Test {
- protected:
-  // Claims and publishes one snapshot with a small file in it.
-  SnapshotInfo add(const std::string& content = "weights") {
-    int64_t number = store.claim();
-    std::ofstream(store.staging(number) / "adapter.bin") << content;
-    Manifest manifest;
-    manifest.number = number;
-    manifest.name = "faq";
-    return store.publish(manifest, "test");
-  }
-
-  TempFolder folder;
-  SnapshotStore store = SnapshotStore::create_or_open(folder.path() / "runs/faq");
-};
+class Store : public StoreTest {};
 
 TEST_F(Store, OpensOnlyWhatIsThere) {
   EXPECT_EQ(SnapshotStore::open(store.path()).path(), store.path());
@@ -51,10 +37,10 @@ TEST_F(Store, PublishesUnderTheNextNumber) {
   EXPECT_EQ(info.manifest.program_version, version());
   EXPECT_EQ(info.manifest.created.size(), 20u);
   EXPECT_EQ(info.manifest.files.at("adapter.bin").bytes, 7u);
-  EXPECT_EQ(info.aliases, std::vector<std::string>{"latest"});
+  EXPECT_EQ(info.aliases, (std::vector<std::string>{"candidate", "latest"}));
   EXPECT_FALSE(fs::exists(store.staging(1)));
   EXPECT_EQ(add().number, 2);
-  EXPECT_EQ(store.aliases(), (std::map<std::string, int64_t>{{"latest", 2}}));
+  EXPECT_EQ(store.aliases(), (std::map<std::string, int64_t>{{"candidate", 2}, {"latest", 2}}));
 }
 
 TEST_F(Store, ShowsNothingBeforePublishing) {
@@ -114,19 +100,20 @@ TEST_F(Store, APublishOfAnUnclaimedNumberIsABug) {
 }
 
 TEST_F(Store, ListsByNumberAndIgnoresWhatIsNotItsOwn) {
-  for (int i = 0; i < 3; ++i) add();
+  add(3);
   fs::create_directory(store.path() / "snapshots/notes");
   fs::create_directory(store.path() / "snapshots/7");
   std::vector<SnapshotInfo> all = store.list();
   ASSERT_EQ(all.size(), 3u);
   EXPECT_EQ(all[0].number, 1);
   EXPECT_EQ(all[2].number, 3);
-  EXPECT_EQ(all[2].aliases, std::vector<std::string>{"latest"});
+  EXPECT_EQ(all[2].aliases, (std::vector<std::string>{"candidate", "latest"}));
 }
 
 TEST_F(Store, ADamagedSnapshotIsListedWithItsProblem) {
   add();
   add();
+  fs::remove(store.folder(1) / "manifest.json");
   std::ofstream(store.folder(1) / "manifest.json") << "{";
   std::vector<SnapshotInfo> all = store.list();
   ASSERT_EQ(all.size(), 2u);
@@ -138,8 +125,8 @@ TEST_F(Store, ADamagedSnapshotIsListedWithItsProblem) {
 TEST_F(Store, AManifestOfAnotherNumberIsRefused) {
   add();
   add();
-  fs::copy_file(store.folder(1) / "manifest.json", store.folder(2) / "manifest.json",
-                fs::copy_options::overwrite_existing);
+  fs::remove(store.folder(2) / "manifest.json");
+  fs::copy_file(store.folder(1) / "manifest.json", store.folder(2) / "manifest.json");
   EXPECT_EQ(thrown_code([&] { store.show(2); }), "S005");
 }
 
@@ -159,9 +146,7 @@ TEST_F(Store, FindsWhatARunPublished) {
 TEST_F(Store, VerifyFindsAFlippedBit) {
   add();
   EXPECT_EQ(store.verify(1).number, 1);
-  std::string bytes = TempFolder::read(store.folder(1) / "adapter.bin");
-  bytes[3] ^= 1;
-  std::ofstream(store.folder(1) / "adapter.bin") << bytes;
+  damage(1);
   EXPECT_EQ(thrown_code([&] { store.verify(1); }), "S004");
 }
 
@@ -187,7 +172,7 @@ TEST_F(Store, SaysWhatCannotBeResolved) {
             "help: 'slmtune snapshots list' shows what is there");
   EXPECT_EQ(error("#production"),
             "S002|STORE: error[S002]: there is no alias 'production'\n"
-            "help: the aliases are 'latest'");
+            "help: the aliases are 'candidate' or 'latest'");
   EXPECT_EQ(
       error("#"),
       "S003|STORE: error[S003]: '#' is no number and no alias\nhelp: write it as #42 or #latest");
@@ -231,6 +216,35 @@ TEST_F(Store, ATornJournalLineIsPassedOver) {
   add();
   std::ofstream(store.path() / "journal.jsonl", std::ios::app) << "{\"number\": 77, \"act";
   EXPECT_EQ(store.claim(), 2);
+}
+
+TEST_F(Store, SweepFinishesAPublicationThatWasKilled) {
+  add();
+  const std::string aliases = TempFolder::read(store.aliases_path());
+  std::string journal = TempFolder::read(store.journal_path());
+  add();
+  std::ofstream(store.aliases_path()) << aliases;
+  std::ofstream(store.journal_path()) << journal;
+  store.sweep();
+  EXPECT_EQ(store.aliases(), (Aliases{{"candidate", 2}, {"latest", 2}}));
+  EXPECT_EQ(store.journal().lines.back().action, "publish");
+  const size_t lines = store.journal().lines.size();
+  store.sweep();
+  EXPECT_EQ(store.journal().lines.size(), lines);
+}
+
+TEST_F(Store, SweepRemembersTheNumberOfAClaimThatWasKilled) {
+  fs::create_directory(store.staging(7));
+  store.sweep();
+  EXPECT_EQ(store.claim(), 8);
+}
+
+TEST_F(Store, SweepRemovesTemporariesThatNobodyWrites) {
+  add();
+  std::ofstream(store.path() / ".aliases.json.tmp") << "{";
+  store.sweep();
+  EXPECT_FALSE(fs::exists(store.path() / ".aliases.json.tmp"));
+  EXPECT_TRUE(fs::exists(store.aliases_path()));
 }
 
 TEST_F(Store, HasALockOfItsOwn) {
