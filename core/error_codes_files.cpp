@@ -30,6 +30,10 @@ constexpr ErrorRow kRows[] = {
      "The path names a folder, a device or a pipe, but a plain file is needed because it is mapped "
      "into memory. Name "
      "the file itself; copy piped data into a file first."},
+    {"F006", kBadData, "JSON key stands twice",
+     "A JSON file has the same key twice in one object. Programs differ in which of the two they "
+     "take, so the file would mean one thing here and another elsewhere. Usually it was edited by "
+     "hand. Remove the one that is wrong."},
     {"F010", kBadData, "safetensors header invalid",
      "The header of a safetensors file is damaged or not a safetensors header at all: its length, "
      "its JSON, a name that "
@@ -124,6 +128,10 @@ constexpr ErrorRow kRows[] = {
      "A weight is stored as an integer, boolean or another type that is no floating point "
      "number, as in checkpoints quantised by other tools. Use the original weights in F32, "
      "BF16 or F16 and quantise with the recipe key model.quant."},
+    {"F057", kBadData, "stored 4-bit weight that does not fit its shape",
+     "The bytes, the block scales or the scales of the scales of a 4-bit weight are more or fewer "
+     "than its shape needs: the file is damaged or of another model. Fetch the model again, or take "
+     "its 16-bit folder and let slmtune quantise it with model.quant: nf4."},
     {"F060", kBadData, "adapter_config.json malformed",
      "The adapter folder has an adapter_config.json in which a member is missing or has a "
      "value that it cannot have. Save the adapter again with the tool that made it."},

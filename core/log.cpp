@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <mutex>
 
+#include "core/text.h"
+
 namespace slmtune {
 namespace {
 
@@ -32,7 +34,7 @@ void put_line(std::string_view prefix, std::string_view text) {
   std::string line;
   if (state().line_open) line += "\r\x1b[K";
   state().line_open = false;
-  line.append(prefix).append(text).append("\n");
+  line.append(prefix).append(printable(text)).append("\n");
   put(line);
 }
 

@@ -30,7 +30,7 @@ struct TensorView {
 class SafetensorsFile {
  public:
   // N001 missing; F010 header (size, JSON, duplicate names, unknown dtype, metadata); F011 ranges (gap, overlap, wrong
-  // size, overflow); F012 truncated or trailing bytes.
+  // size, overflow); F012 truncated or trailing bytes; F015 a pickle under this name.
   static SafetensorsFile open(const std::filesystem::path& path);
   const std::map<std::string, TensorView>& tensors() const { return tensors_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
@@ -44,9 +44,15 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
+// Whether a file is named as pickled weights are (.bin, .pt, .pth, .ckpt), and the error that refuses one: F015 with
+// how to convert it. No pickle is ever read, since reading one runs what it says.
+bool has_pickle_name(const std::filesystem::path& path);
+[[noreturn]] void refuse_pickle(const std::filesystem::path& path,
+                                const std::string& help = "save it again with safe_serialization=True");
+
 // The weights of a Hugging Face folder: model.safetensors, or the shards that model.safetensors.index.json names
 // (names in index and shards must be the same set: F014). `consolidated*.safetensors` is ignored. Only .bin/.pt weights
-// there: F015 with a hint to convert (no pickle is ever read).
+// there: F015.
 class TensorFolder {
  public:
   static TensorFolder open(const std::filesystem::path& folder);

@@ -10,6 +10,9 @@
 namespace slmtune {
 namespace {
 
+// Entries of a table in memory are larger than in the file, so their number is bounded too.
+constexpr size_t kTensorLimit = 100'000, kMetadataLimit = 10'000, kDimensionLimit = 64;
+
 // Level 1 holds tensor names, level 2 a tensor's fields (or the metadata), level 3 the numbers of
 // shape and data_offsets.
 class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
@@ -66,6 +69,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool string(std::string& value) override {
     if (level_ == 2 && in_metadata_) {
       header_.metadata[field_] = value;
+      if (header_.metadata.size() > kMetadataLimit)
+        fail("the metadata has more than " + std::to_string(kMetadataLimit) + " entries");
       return true;
     }
     if (level_ != 2 || in_array_ || field_ != "dtype")
@@ -79,6 +84,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
   bool number_unsigned(uint64_t value) override {
     if (!in_array_) fail(subject() + " has a number where none belongs");
+    if (numbers_->size() == kDimensionLimit)
+      fail(subject() + " has more than " + std::to_string(kDimensionLimit) + " numbers in '" +
+           field_ + "'");
     numbers_->push_back(value);
     return true;
   }
@@ -124,6 +132,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (!offsets_) fail(subject() + " has no data_offsets");
     if (offsets_->size() != 2)
       fail(subject() + " needs two data_offsets, got " + std::to_string(offsets_->size()));
+    if (header_.tensors.size() == kTensorLimit)
+      fail("the header has more than " + std::to_string(kTensorLimit) + " tensors");
     HeaderEntry entry{*dtype_, {}, (*offsets_)[0], (*offsets_)[1]};
     for (uint64_t size : *shape_) {
       if (size > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cctype>
 #include <set>
 
 #include "core/error.h"
@@ -18,8 +19,9 @@ using WeightMap = std::map<std::string, std::string>;  // tensor -> shard
 // A shard's name comes from a file somebody else wrote: it must not lead out of the folder.
 bool is_plain_file_name(const std::string& name) {
   return name.size() > 12 && name.ends_with(".safetensors") && name[0] != '.' &&
-         std::none_of(name.begin(), name.end(),
-                      [](unsigned char c) { return c == '/' || c == '\\' || c < 0x20; });
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
+         });
 }
 
 WeightMap read_index(const fs::path& path) {
@@ -50,23 +52,26 @@ void check_shard(const SafetensorsFile& shard, const WeightMap& index, const std
   }
 }
 
-bool ends_like_pickle(const fs::path& path) {
-  fs::path extension = path.extension();
-  return extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt";
-}
-
 [[noreturn]] void throw_no_weights(const fs::path& folder) {
   std::error_code unreadable;
   for (const auto& entry : fs::directory_iterator(folder, unreadable))
-    if (ends_like_pickle(entry.path()))
-      throw FileFormatError("F015", entry.path().string(),
-                            "pickled weights are not read, they can run code",
-                            "save the model with safe_serialization=True in transformers");
+    if (has_pickle_name(entry.path()))
+      refuse_pickle(entry.path(), "save the model with safe_serialization=True in transformers");
   throw UserError("N001", folder.string(), "no 'model.safetensors' in this folder",
                   "name the folder that holds config.json and the weights");
 }
 
 }  // namespace
+
+bool has_pickle_name(const fs::path& path) {
+  const fs::path extension = path.extension();
+  return extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt";
+}
+
+void refuse_pickle(const fs::path& path, const std::string& help) {
+  throw FileFormatError("F015", path.string(), "pickled weights are not read, they can run code",
+                        help);
+}
 
 TensorFolder TensorFolder::open(const fs::path& folder) {
   std::error_code ignored;

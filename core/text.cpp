@@ -49,12 +49,30 @@ size_t utf8_sequence(std::string_view text) {
   return follows(3, 0x80, 0xbf) ? 4 : 0;
 }
 
+// Appends the character at the start of `text` and takes it off; a control character or broken
+// UTF-8 becomes '?'.
+void move_printable(std::string_view& text, std::string& result, bool keep_line_ends) {
+  const size_t length = utf8_sequence(text);
+  const unsigned char first = static_cast<unsigned char>(text[0]);
+  // U+0080…U+009F are control characters too, some terminals obey them.
+  const bool control = first < 0x20 || first == 0x7f ||
+                       (length == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0);
+  if (length == 0 || (control && !(keep_line_ends && first == '\n')))
+    result += '?';
+  else
+    result += text.substr(0, length);
+  text.remove_prefix(std::max<size_t>(length, 1));
+}
+
 }  // namespace
 
 std::string nearest_name(std::string_view name, std::span<const std::string> candidates) {
   std::string nearest;
   size_t best = std::max<size_t>(2, name.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
+    // The distance is at least the difference in length; a name may be a whole file long.
+    auto [shorter, longer] = std::minmax({name.size(), candidate.size()});
+    if (longer - shorter >= best) continue;
     size_t distance = edit_distance(name, candidate);
     // A name of which no letter is kept is not near, however short it is.
     if (distance >= std::max(name.size(), candidate.size())) continue;
@@ -70,9 +88,6 @@ std::string quoted_list(std::span<const std::string> names) {
   std::string text;
   for (size_t i = 0; i < names.size(); ++i) {
     if (i > 0) text += i + 1 == names.size() ? " or " : ", ";
-    // The distance is at least the difference in length; a name may be a whole file long.
-    auto [shorter, longer] = std::minmax({name.size(), candidate.size()});
-    if (longer - shorter >= best) continue;
     text += "'" + names[i] + "'";
   }
   return text;
@@ -112,18 +127,16 @@ bool is_utf8(std::string_view text) {
 std::string shown(std::string_view text, size_t limit) {
   std::string result;
   while (!text.empty()) {
-    size_t length = utf8_sequence(text);
-    if (result.size() + std::max<size_t>(length, 1) > limit) return result + "…";
-    unsigned char first = static_cast<unsigned char>(text[0]);
-    // U+0080…U+009F are control characters too, some terminals obey them.
-    bool control = first < 0x20 || first == 0x7f ||
-                   (length == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0);
-    if (length == 0 || control)
-      result += '?';
-    else
-      result += text.substr(0, length);
-    text.remove_prefix(std::max<size_t>(length, 1));
+    if (result.size() + std::max<size_t>(utf8_sequence(text), 1) > limit) return result + "…";
+    move_printable(text, result, false);
   }
+  return result;
+}
+
+std::string printable(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) move_printable(text, result, true);
   return result;
 }
 

@@ -26,6 +26,9 @@ bool is_utf8(std::string_view text);
 // `text` made safe for a terminal: control characters and broken UTF-8 become '?', longer than `limit` bytes ends in "…".
 std::string shown(std::string_view text, size_t limit = 80);
 
+// `text` of any length made safe for a terminal in the same way; line ends stay.
+std::string printable(std::string_view text);
+
 // Lower-case hexadecimal of `bytes`.
 std::string hex(std::span<const unsigned char> bytes);
 

@@ -18,11 +18,14 @@ class LineReader {
   bool next();
   int64_t number() const { return number_; }  // counts from 1, blank lines too
   std::string_view text() const { return text_; }
+  // What was dropped so far, in words for a note; "" when nothing was.
+  std::string_view dropped() const;
 
  private:
   MappedFile file_;
   std::string_view rest_, text_;
   int64_t number_ = 0;
+  bool has_mark_ = false, has_returns_ = false;
 };
 
 }  // namespace slmtune::data

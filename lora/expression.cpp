@@ -6,6 +6,7 @@
 #include <array>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace slmtune::lora {
 namespace {
@@ -28,7 +29,7 @@ Expression::Expression(const std::string& text, std::string where)
     std::array<unsigned char, 256> message{};
     pcre2_get_error_message(error, message.data(), message.size());
     throw UserError("R061", where_,
-                    "'" + text + "' is not a regular expression: " +
+                    "'" + shown(text) + "' is not a regular expression: " +
                         reinterpret_cast<const char*>(message.data()) + " at character " +
                         std::to_string(place + 1),
                     R"(write it as in 're:.*\.(q_proj|v_proj)')");
@@ -49,7 +50,8 @@ bool Expression::matches(const std::string& name) const {
                                 PCRE2_ANCHORED | PCRE2_ENDANCHORED, data.get(), limits.get());
   if (found >= 0) return true;
   if (found == PCRE2_ERROR_NOMATCH) return false;
-  throw UserError("R061", where_, "the regular expression '" + text_ + "' takes too long to match",
+  throw UserError("R061", where_,
+                  "the regular expression '" + shown(text_) + "' takes too long to match",
                   "write it without nested repetitions such as (.*)*");
 }
 

@@ -1,44 +1,10 @@
-#include <cmath>
-#include <set>
-
-#include "core/error.h"
 #include "lora/internal/peft_config.h"
-#include "lora/targets.h"
-#include "lora/variants/registry.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "lora/expression.h"
 
 namespace slmtune::lora {
 namespace {
-
-// The version of PEFT whose layout is written and tested against.
-constexpr const char* kPeftVersion = "0.21.0";
-
-std::string last_part(const std::string& module) {
-  return module.substr(module.rfind('.') + 1);
-}
-
-// One regular expression stays one; everything else becomes an explicit list, which every PEFT
-// version reads alike.
-Json target_modules(const LoraConfig& config, const std::vector<std::string>& modules) {
-  if (config.targets.size() == 1 && config.targets.front().starts_with("re:"))
-    return config.targets.front().substr(3);
-  std::set<std::string> names;
-  for (const std::string& target : config.targets) {
-    const bool is_word = target == "all-linear" || target == "attention" || target == "mlp";
-    if (!is_word && !target.starts_with("re:")) {
-      names.insert(target);
-      continue;
-    }
-    Targets rule({target}, "lora.targets");
-    for (const std::string& module : modules)
-      if (rule.matches(module)) names.insert(is_word ? last_part(module) : module);
-  }
-  return names;
-}
-
-Json whole_or_fraction(double value) {
-  const bool whole = std::floor(value) == value && std::abs(value) < 9e15;
-  return whole ? Json(static_cast<int64_t>(value)) : Json(value);
-}
 
 bool is_empty(const Json& value) {
   return value.is_null() || value == false || value == "" ||
@@ -57,9 +23,9 @@ bool is_empty(const Json& value) {
 void refuse_unsupported(const Json& json, const std::string& where) {
   const Json type = json.value("peft_type", Json());
   if (!type.is_string()) malformed(where, "'peft_type' is missing");
-  if (type != "LORA") refuse(where, "the method '" + type.get<std::string>() + "'");
+  if (type != "LORA") refuse(where, "the method '" + shown(type.get<std::string>()) + "'");
   const Json bias = json.value("bias", Json("none"));
-  if (bias != "none") refuse(where, "'bias' " + bias.dump());
+  if (bias != "none") refuse(where, "'bias' " + shown(bias.dump()));
   for (const char* key : {"use_dora", "modules_to_save", "lora_bias", "fan_in_fan_out",
                           "trainable_token_indices", "layer_replication", "target_parameters",
                           "use_qalora", "alora_invocation_tokens", "arrow_config", "use_bdlora"})
@@ -68,7 +34,7 @@ void refuse_unsupported(const Json& json, const std::string& where) {
   // These move part of the base weight into the adapter: it fits a changed base model only.
   for (const char* name : {"pissa", "olora", "corda", "loftq"})
     if (start.is_string() && start.get<std::string>().starts_with(name))
-      refuse(where, "'init_lora_weights' " + start.dump());
+      refuse(where, "'init_lora_weights' " + shown(start.dump()));
 }
 
 std::vector<std::string> parse_targets(const Json& json, const std::string& where) {
@@ -78,6 +44,8 @@ std::vector<std::string> parse_targets(const Json& json, const std::string& wher
     return {text == "all-linear" ? text : "re:" + text};
   }
   std::vector<std::string> targets;
+  if (!value.is_array() && !value.is_null())
+    malformed(where, "'target_modules' is neither a list nor a text");
   if (value.is_array())
     for (const Json& item : value) {
       if (!item.is_string()) malformed(where, "'target_modules' has an entry that is no text");
@@ -109,7 +77,7 @@ std::map<std::string, Value> parse_pattern(const Json& json, const std::string& 
     try {
       Expression(pattern, where);
     } catch (const UserError&) {
-      refuse(where, "the expression '" + pattern + "' in '" + key + "'");
+      refuse(where, "the expression '" + shown(pattern) + "' in '" + key + "'");
     }
     patterns[pattern] = read(value, key, where);
   }
@@ -117,43 +85,6 @@ std::map<std::string, Value> parse_pattern(const Json& json, const std::string& 
 }
 
 }  // namespace
-
-Json peft_config_json(const LoraConfig& config, const std::vector<std::string>& modules,
-                      const std::string& base_name) {
-  const VariantRow* variant = find_variant(config.variant);
-  SLMTUNE_ASSERT(variant != nullptr, "unknown LoRA variant");
-  Json alpha_pattern = Json::object();
-  for (const auto& [key, alpha] : config.alpha_pattern)
-    alpha_pattern[key] = whole_or_fraction(alpha);
-  return {{"peft_type", "LORA"},
-          {"task_type", "CAUSAL_LM"},
-          {"base_model_name_or_path", base_name},
-          {"revision", nullptr},
-          {"inference_mode", true},
-          {"r", config.rank},
-          {"lora_alpha", whole_or_fraction(config.alpha)},
-          {"lora_dropout", config.dropout},
-          {"target_modules", target_modules(config, modules)},
-          {"exclude_modules", nullptr},
-          {"bias", "none"},
-          {"fan_in_fan_out", false},
-          {"use_rslora", variant->use_rslora},
-          {"use_dora", false},
-          {"modules_to_save", nullptr},
-          {"init_lora_weights", true},
-          {"layers_to_transform", nullptr},
-          {"layers_pattern", nullptr},
-          {"rank_pattern", config.rank_pattern},
-          {"alpha_pattern", alpha_pattern},
-          {"auto_mapping", nullptr},
-          {"megatron_config", nullptr},
-          {"megatron_core", "megatron.core"},
-          {"loftq_config", Json::object()},
-          {"layer_replication", nullptr},
-          {"lora_bias", false},
-          {"trainable_token_indices", nullptr},
-          {"peft_version", kPeftVersion}};
-}
 
 PeftConfig parse_peft_config(const Json& json, const std::string& where) {
   if (!json.is_object()) malformed(where, "the file is not a JSON object");

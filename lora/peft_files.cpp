@@ -17,6 +17,7 @@
 namespace slmtune::lora {
 namespace {
 
+constexpr const char* kTensorsName = "adapter_model.safetensors";
 constexpr const char* kPrefix = "base_model.model.";
 constexpr const char* kSuffixes[] = {".lora_A.weight", ".lora_B.weight"};
 
@@ -52,11 +53,11 @@ std::set<std::string> modules_in_file(models::CausalLM& model, const Safetensors
     const std::string module = module_of(key);
     if (module.empty())
       throw FileFormatError("F061", file.path().string(),
-                            "tensor '" + key + "' is not part of a plain LoRA adapter",
+                            "tensor '" + shown(key) + "' is not part of a plain LoRA adapter",
                             "supported are pairs of lora_A.weight and lora_B.weight");
     if (!known.contains(module))
       throw FileFormatError("F062", file.path().string(),
-                            "the adapter has '" + module +
+                            "the adapter has '" + shown(module) +
                                 "', which is not a linear layer of this " +
                                 model.config().architecture + " with " +
                                 std::to_string(model.config().layers) + " layers",
@@ -105,10 +106,10 @@ void fill_tensor(const std::string& key, at::Tensor& target, const SafetensorsFi
         joined += (joined.empty() ? "" : ", ") + std::to_string(size);
       return "[" + joined + "]";
     };
-    throw FileFormatError(
-        "F062", file.path().string(),
-        "'" + key + "' is " + text(source.sizes()) + ", this model needs " + text(target.sizes()),
-        "is this the right base model?");
+    throw FileFormatError("F062", file.path().string(),
+                          "'" + shown(key) + "' is " + text(source.sizes()) +
+                              ", this model needs " + text(target.sizes()),
+                          "is this the right base model?");
   }
   target.copy_(source);
 }
@@ -116,6 +117,10 @@ void fill_tensor(const std::string& key, at::Tensor& target, const SafetensorsFi
 void require_file(const std::filesystem::path& file, const std::filesystem::path& folder) {
   if (!std::filesystem::is_directory(folder))
     throw UserError("N001", folder.string(), "there is no such adapter folder");
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (!std::filesystem::exists(folder / kTensorsName) && entry.path().stem() == "adapter_model" &&
+        has_pickle_name(entry.path()))
+      refuse_pickle(entry.path(), "load the adapter in PEFT and save it with save_pretrained");
   if (!std::filesystem::exists(file))
     throw UserError("N003", file.string(), "the adapter folder has no such file",
                     "an adapter folder holds adapter_config.json and adapter_model.safetensors");
@@ -133,14 +138,14 @@ void save_peft(models::CausalLM& model, const LoraConfig& config, const std::str
     for (const auto& [name, tensor] : linear.adapter->parameters())
       sources.push_back(float32_source(kPrefix + module + "." + name, *tensor));
   });
-  write_safetensors(folder / "adapter_model.safetensors", sources);
+  write_safetensors(folder / kTensorsName, sources);
   write_file(folder / "adapter_config.json",
              peft_config_json(config, modules, base_name).dump(2) + "\n");
 }
 
 LoraConfig load_peft(models::CausalLM& model, const std::filesystem::path& folder) {
   const std::filesystem::path config_path = folder / "adapter_config.json";
-  const std::filesystem::path tensors_path = folder / "adapter_model.safetensors";
+  const std::filesystem::path tensors_path = folder / kTensorsName;
   require_file(config_path, folder);
   require_file(tensors_path, folder);
   PeftConfig config = parse_peft_config(read_json(config_path), config_path.string());

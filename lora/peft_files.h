@@ -15,7 +15,7 @@ void save_peft(models::CausalLM& model, const LoraConfig& config, const std::str
                const std::filesystem::path& folder);
 
 // Attaches the adapter of `folder` and fills it. Handles rank_pattern/alpha_pattern, use_rslora,
-// target lists and regex. N001/N003 missing; F060 config malformed; F061 feature not supported
+// target lists and regex. N001/N003 missing; F015 only a pickle; F060 config malformed; F061 feature not supported
 // (named: DoRA, modules_to_save, bias …); F062 tensor does not fit this model (names both shapes,
 // "is this the right base model?"); F063 missing or extra tensors.
 LoraConfig load_peft(models::CausalLM& model, const std::filesystem::path& folder);

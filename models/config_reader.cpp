@@ -1,6 +1,7 @@
 #include "models/config_reader.h"
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace slmtune::models {
 
@@ -29,6 +30,18 @@ int64_t ConfigReader::size(const std::string& key, int64_t high) const {
 
 int64_t ConfigReader::size_or(const std::string& key, int64_t fallback, int64_t high) const {
   return given(key) ? size(key, high) : fallback;
+}
+
+std::vector<int64_t> ConfigReader::ids(const std::string& key) const {
+  const Json list = value(key).is_array() ? value(key) : Json::array({value(key)});
+  std::vector<int64_t> ids;
+  for (const Json& id : list) {
+    const bool is_huge = id.is_number_unsigned() && id.get<uint64_t>() >> 63 != 0;
+    if (!id.is_number_integer() || is_huge)
+      fail("F004", "'" + prefix_ + key + "' is not a token id or a list of them");
+    ids.push_back(id.get<int64_t>());
+  }
+  return ids;
 }
 
 double ConfigReader::positive(const std::string& key) const {
@@ -71,7 +84,7 @@ ConfigReader ConfigReader::inside(const std::string& key) const {
 
 void ConfigReader::refuse(const std::string& key, const std::string& value,
                           const std::string& supported) const {
-  fail("F051", "'" + prefix_ + key + "' is " + value + ", which is not supported",
+  fail("F051", "'" + prefix_ + key + "' is " + shown(value) + ", which is not supported",
        "supported: " + supported);
 }
 

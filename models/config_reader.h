@@ -25,6 +25,8 @@ class ConfigReader {
   // 1 … high; F003 missing, F004 no whole number, F052 out of range.
   int64_t size(const std::string& key, int64_t high) const;
   int64_t size_or(const std::string& key, int64_t fallback, int64_t high) const;
+  // The numbers of `key`, a token id or a list of them; F004.
+  std::vector<int64_t> ids(const std::string& key) const;
   // Above 0 (F052); `fallback` when not given.
   double positive(const std::string& key) const;
   double positive_or(const std::string& key, double fallback) const;

@@ -1,6 +1,7 @@
 #include "models/facts.h"
 
 #include "core/yaml_reader.h"
+#include "models/causal_lm.h"
 #include "models/families/family.h"
 
 namespace slmtune::models {

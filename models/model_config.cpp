@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "models/config_reader.h"
 #include "models/families/family.h"
 #include "models/internal/rope_config.h"
@@ -34,7 +35,7 @@ const Family& family_of(const ConfigReader& keys) {
     for (const Family& family : families())
       if (family.model_type == name) return family;
   }
-  keys.fail("F050", "architecture '" + name + "' is not supported",
+  keys.fail("F050", "architecture '" + shown(name) + "' is not supported",
             "supported are: " + supported_architectures());
 }
 
@@ -63,24 +64,16 @@ void read_heads(ModelConfig& config, const ConfigReader& keys) {
 
 void read_end_tokens(ModelConfig& config, const ConfigReader& keys) {
   if (!keys.given("eos_token_id")) return;
-  const Json& value = keys.value("eos_token_id");
-  const Json list = value.is_array() ? value : Json::array({value});
-  for (const Json& id : list) {
-    if (!id.is_number_integer())
-      keys.fail("F004", "'eos_token_id' is not a number or a list of numbers");
-    const int64_t number = id.get<int64_t>();
-    // Some published files use -1 for "none".
-    if (number >= 0 && number < config.vocab_size)
-      config.eos_ids.push_back(static_cast<int32_t>(number));
-  }
+  // Some published files use -1 for "none".
+  for (const int64_t id : keys.ids("eos_token_id"))
+    if (id >= 0 && id < config.vocab_size) config.eos_ids.push_back(static_cast<int32_t>(id));
 }
 
 void read_padding(ModelConfig& config, const ConfigReader& keys) {
   if (!keys.given("pad_token_id")) return;
-  if (!keys.value("pad_token_id").is_number_integer())
-    keys.fail("F004", "'pad_token_id' is not a whole number");
-  const int64_t id = keys.value("pad_token_id").get<int64_t>();
-  if (id >= 0 && id < config.vocab_size) config.pad_id = id;
+  const std::vector<int64_t> ids = keys.ids("pad_token_id");
+  if (ids.size() != 1) keys.fail("F004", "'pad_token_id' is not one token id");
+  if (ids[0] >= 0 && ids[0] < config.vocab_size) config.pad_id = ids[0];
 }
 
 }  // namespace

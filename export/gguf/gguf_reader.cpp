@@ -16,6 +16,9 @@ static_assert(std::endian::native == std::endian::little, "GGUF is read little-e
 
 constexpr uint64_t kTextLimit = 16ull << 20;
 constexpr uint64_t kKeyLimit = 65535;
+// Entries of a table in memory are larger than in the file, so their number is bounded too.
+constexpr uint64_t kEntryLimit = 65'536, kTensorLimit = 100'000;
+constexpr uint32_t kAlignmentLimit = 1 << 20;
 constexpr uint64_t kSmallestEntry = 8 + 1 + 4 + 1;  // key length, key, type, one byte
 constexpr uint64_t kSmallestTensor =
     8 + 1 + 4 + 8 + 4 + 8;  // name, dimensions, one size, type, offset
@@ -197,8 +200,9 @@ uint64_t alignment_of(const Cursor& in, const std::map<std::string, GgufValue>& 
   auto entry = metadata.find("general.alignment");
   if (entry == metadata.end()) return kGgufAlignment;
   const uint32_t* value = std::get_if<uint32_t>(&entry->second);
-  if (!value || !std::has_single_bit(*value))
-    in.fail("F091", "'general.alignment' must be an unsigned 32-bit power of two");
+  if (!value || !std::has_single_bit(*value) || *value > kAlignmentLimit)
+    in.fail("F091",
+            "'general.alignment' must be an unsigned 32-bit power of two of at most 1048576");
   return *value;
 }
 
@@ -289,6 +293,12 @@ GgufFile GgufFile::open(const std::filesystem::path& path) {
   if (tensor_count > in.left() / kSmallestTensor)
     in.fail("F093", "the header promises " + std::to_string(tensor_count) + " tensors but only " +
                         std::to_string(in.left()) + " bytes follow");
+  if (entry_count > kEntryLimit)
+    in.fail("F091", std::to_string(entry_count) + " metadata entries; at most " +
+                        std::to_string(kEntryLimit) + " are allowed");
+  if (tensor_count > kTensorLimit)
+    in.fail("F092", std::to_string(tensor_count) + " tensors; at most " +
+                        std::to_string(kTensorLimit) + " are allowed");
   file.metadata_ = read_metadata(in, entry_count);
   const uint64_t alignment = alignment_of(in, file.metadata_);
   std::vector<uint64_t> offsets;

@@ -8,13 +8,16 @@
 #include <utility>
 #include <vector>
 
-#include "models/causal_lm.h"
 #include "models/config_reader.h"
+#include "models/model_config.h"
 
 namespace slmtune::models {
 
 // How a family looks in GGUF (formats.md §6); export/ turns these facts into a file. A family
 // without them is exported as a Hugging Face folder only.
+class CausalLM;
+struct LoadOptions;
+
 struct GgufFacts {
   std::string_view architecture;  // "llama", "qwen2"; empty: not written as GGUF
   // Hugging Face name -> GGUF name; "{}" stands for the layer number on both sides,

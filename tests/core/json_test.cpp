@@ -60,6 +60,22 @@ TEST(ReadJson, RefusesDeepNesting) {
   EXPECT_EQ(read_json(folder.write("b.json", brackets_in_text)).size(), 1u);
 }
 
+TEST(ReadJson, ReadsEveryValueAsTheParserDoes) {
+  const std::string text =
+      R"({"a": [1, -2, 3.5e2, true, false, null, "\u00fc\n", {}, []], "b": {"c": {"d": 1}}})";
+  TempFolder folder;
+  EXPECT_EQ(read_json(folder.write("a.json", text)), Json::parse(text));
+  EXPECT_EQ(read_json(folder.write("b.json", "7")), Json(7));
+}
+
+// Tokenizers are published with "model_max_length": 1000000000000000019884624838656.
+TEST(ReadJson, AWholeNumberBeyond64BitsIsNoInteger) {
+  TempFolder folder;
+  const Json json = read_json(folder.write("a.json", R"({"n": 1000000000000000019884624838656})"));
+  EXPECT_EQ(json_number(json, "n", "f"), 1e30);
+  EXPECT_EQ(thrown_code([&] { json_integer(json, "n", "f"); }), "F004");
+}
+
 TEST(ReadJson, RefusesAFolder) {
   TempFolder folder;
   EXPECT_EQ(thrown_code([&] { read_json(folder.path()); }), "F005");

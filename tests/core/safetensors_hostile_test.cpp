@@ -48,8 +48,8 @@ TEST(HostileSafetensors, HeaderLongerThanTheFile) {
 }
 
 TEST(HostileSafetensors, HeaderLongerThanTheLimit) {
-  EXPECT_EQ(message_of(safetensors_bytes("{}", "", 100'000'001)),
-            "F010: the header claims 100000001 bytes");
+  EXPECT_EQ(message_of(safetensors_bytes("{}", "", 32'000'001)),
+            "F010: the header claims 32000001 bytes");
   EXPECT_EQ(message_of(safetensors_bytes("{}", "", ~0ull)),
             "F010: the header claims 18446744073709551615 bytes");
 }

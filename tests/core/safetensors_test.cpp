@@ -91,7 +91,7 @@ TEST(Safetensors, EmptyTensorsMayShareAPlace) {
   TempFolder folder;
   std::string header =
       R"({"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
-      R"("c":{"dtype":"F32","shape":[9223372036854775807,0,9],"data_offsets":[1,1]}})";
+      R"("c":{"dtype":"F32","shape":[7,0,9],"data_offsets":[1,1]}})";
   EXPECT_EQ(
       SafetensorsFile::open(folder.write("a", safetensors_bytes(header, "x"))).tensors().size(),
       3u);
