@@ -5,6 +5,9 @@
 #include <cstring>
 #include <utility>
 
+#include "core/disk_space.h"
+#include "core/text.h"
+
 namespace slmtune {
 namespace {
 
@@ -29,9 +32,6 @@ struct IoCase {
 
 IoCase io_case(int errno_value) {
   switch (errno_value) {
-    case ENOSPC:
-    case EDQUOT:
-      return {"W002", "free some space or choose a folder on another disk"};
     case EACCES:
     case EPERM:
     case EROFS:
@@ -53,10 +53,10 @@ IoCase io_case(int errno_value) {
 
 std::string format_diagnostic(const Diagnostic& diagnostic) {
   std::string text;
-  if (!diagnostic.where.empty()) text += diagnostic.where + ": ";
-  text += "error[" + diagnostic.code + "]: " + diagnostic.what;
-  if (!diagnostic.excerpt.empty()) text += "\n" + diagnostic.excerpt;
-  if (!diagnostic.help.empty()) text += "\nhelp: " + diagnostic.help;
+  if (!diagnostic.where.empty()) text += printable(diagnostic.where) + ": ";
+  text += "error[" + diagnostic.code + "]: " + printable(diagnostic.what);
+  if (!diagnostic.excerpt.empty()) text += "\n" + printable(diagnostic.excerpt);
+  if (!diagnostic.help.empty()) text += "\nhelp: " + printable(diagnostic.help);
   return text;
 }
 
@@ -64,12 +64,17 @@ Error::Error(std::vector<Diagnostic> diagnostics)
     : diagnostics_(std::move(diagnostics)), text_(format_all(diagnostics_)) {}
 
 void throw_io_error(const std::string& path, const std::string& what, int errno_value) {
+  if (errno_value == ENOSPC || errno_value == EDQUOT) throw_disk_full(path, 0);
   std::string reason = std::strerror(errno_value);
   // Our messages are lower case; "Input/output error" and "No space left on device" are not.
   if (!reason.empty() && reason[0] >= 'A' && reason[0] <= 'Z')
     reason[0] = static_cast<char>(reason[0] - 'A' + 'a');
   IoCase io = io_case(errno_value);
   throw IoError(io.code, path, what + ": " + reason, io.help);
+}
+
+void throw_io_error(const std::filesystem::filesystem_error& error) {
+  throw_io_error(error.path1().string(), "cannot work with this file", error.code().value());
 }
 
 }  // namespace slmtune

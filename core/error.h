@@ -7,6 +7,7 @@
 //   help: did you mean 'lora.rank'?
 #pragma once
 #include <exception>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,7 @@ struct Diagnostic {
   std::string excerpt;  // source line with caret (only for recipes, never for data rows); may be empty
 };
 
-// The form above; several diagnostics are separated by a blank line.
+// The form above. Names from files and paths may stand in it: control characters and broken UTF-8 become '?'.
 std::string format_diagnostic(const Diagnostic& diagnostic);
 
 class Error : public std::exception {
@@ -57,6 +58,9 @@ SLMTUNE_ERROR_CLASS(InternalError);     // a broken invariant: our bug
 
 // IoError with the code that fits `errno_value`: W001 I/O, W002 disk full, W003 permission, W004 cannot create.
 [[noreturn]] void throw_io_error(const std::string& path, const std::string& what, int errno_value);
+
+// The same for what std::filesystem throws.
+[[noreturn]] void throw_io_error(const std::filesystem::filesystem_error& error);
 
 // For conditions only our own mistake can break; never reachable from user input.
 #define SLMTUNE_ASSERT(condition, text)                                                     \

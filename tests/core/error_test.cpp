@@ -28,6 +28,12 @@ TEST(Error, LeavesOutWhatIsEmpty) {
   EXPECT_EQ(format_diagnostic({"X001", "", "it broke", "", ""}), "error[X001]: it broke");
 }
 
+TEST(Error, EscapeCodesOfFileNamesDoNotReachTheTerminal) {
+  EXPECT_EQ(
+      format_diagnostic({"F010", "a\x1b[31m.bin", "key '\x9b' \xff", "remove \x07", "  1 | a\x7f"}),
+      "a?[31m.bin: error[F010]: key '?' ?\n  1 | a?\nhelp: remove ?");
+}
+
 TEST(Error, SeparatesSeveralByABlankLine) {
   UserError error({{"R003", "a:1:1", "one", "", ""}, {"R004", "a:2:1", "two", "", ""}});
   EXPECT_STREQ(error.what(), "a:1:1: error[R003]: one\n\na:2:1: error[R004]: two");
@@ -49,6 +55,24 @@ TEST(Error, IoErrorsAreToldApartByCode) {
   EXPECT_EQ(thrown([] { throw_io_error("out/a", "cannot write", EIO); }),
             "W001|out/a: error[W001]: cannot write: input/output error\n"
             "help: check the disk, its cable or the network share");
+}
+
+TEST(Error, WhatTheFileSystemLibraryThrowsIsAnIoError) {
+  const auto error = [](std::errc reason) {
+    return std::filesystem::filesystem_error("cannot remove", "out/a",
+                                             std::make_error_code(reason));
+  };
+  EXPECT_EQ(testing::thrown_code([&] { throw_io_error(error(std::errc::io_error)); }), "W001");
+  EXPECT_EQ(thrown([&] { throw_io_error(error(std::errc::permission_denied)); }),
+            "W003|out/a: error[W003]: cannot work with this file: permission denied\n"
+            "help: check who owns the folder and whether it may be written");
+}
+
+TEST(Error, AFullDiskNamesNeededAndFreeBytes) {
+  const std::string said = thrown([] { throw_io_error("/tmp/a", "cannot create", ENOSPC); });
+  EXPECT_TRUE(said.starts_with("W002|/tmp/a: error[W002]: the disk is full: ")) << said;
+  EXPECT_NE(said.find(" still to write, "), std::string::npos) << said;
+  EXPECT_NE(said.find(" free"), std::string::npos) << said;
 }
 
 TEST(Error, ABrokenAssertionIsAnInternalError) {
