@@ -10,6 +10,7 @@ namespace slmtune::cli {
 
 // Every function throws only slmtune::Error and OutputClosed.
 struct Engine {
+  // The caller holds the store's lock, unless it is a dry run.
   ExitCode (*train)(const TrainOptions& options, const Recipe& recipe, const Program& program);
   ExitCode (*eval)(const EvalOptions& options, const Common& common);
   ExitCode (*generate)(const GenerateOptions& options, const Common& common);

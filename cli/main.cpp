@@ -1,19 +1,24 @@
 // slmtune: the command line. Turns every exception into a message and an exit code; nothing else in
 // the program exits.
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <iterator>
 #include <new>
 
 #include "cli/command.h"
+#include "cli/library_fault.h"
 #include "cli/output.h"
 #include "cli/signals.h"
 #include "cli/usage_errors.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "cli/library_fault.h"
-#include "core/text.h"
+#include "core/stop.h"
 #include "core/version.h"
 
 namespace slmtune::cli {
@@ -65,9 +70,28 @@ int run(int count, char** words) {
   return static_cast<int>(program.run());
 }
 
+// What the program writes may hold the users' own texts, and so may its memory: files are for their
+// owner alone, and a crash leaves no picture of the memory behind.
+void keep_private() {
+  umask(S_IRWXG | S_IRWXO);
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  // A pipe in kernel.core_pattern is not held back by the limit.
+  prctl(PR_SET_DUMPABLE, 0);
+}
+
 int report(const Error& error) {
   std::fprintf(stderr, "%s\n", error.what());
   return static_cast<int>(error.exit_code());
+}
+
+// A disk or a permission, not a bug.
+int report(const std::filesystem::filesystem_error& error) {
+  try {
+    throw_io_error(error);
+  } catch (const Error& ours) {
+    return report(ours);
+  }
 }
 
 int report_out_of_memory() {
@@ -82,12 +106,17 @@ int report_out_of_memory() {
 int main(int count, char** words) {
   using namespace slmtune;
   using namespace slmtune::cli;
+  keep_private();
   ignore_broken_pipes();
   try {
     return run(count, words);
   } catch (const OutputClosed&) {
     die_by_signal(SIGPIPE);
+  } catch (const StopRequested& stop) {
+    die_by_signal(stop.signal);
   } catch (const Error& error) {
+    return report(error);
+  } catch (const std::filesystem::filesystem_error& error) {
     return report(error);
   } catch (const std::bad_alloc&) {
     return report_out_of_memory();

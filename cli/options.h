@@ -14,7 +14,7 @@ struct TrainOptions {
   std::string recipe;
   std::vector<std::string> settings;
   std::string resume = "auto";
-  bool dry_run = false, print_recipe = false;
+  bool resume_as_new = false, dry_run = false, print_recipe = false;
   DeviceFlags device;
 };
 

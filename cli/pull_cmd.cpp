@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/signals.h"
 #include "core/log.h"
+#include "core/stop.h"
 #include "core/text.h"
 #include "ops/hub/pull.h"
 
@@ -33,7 +34,7 @@ const char* name_of(ops::Origin origin) {
 [[noreturn]] void stop_here(const std::string& folder) {
   log_warning("stopped; what was fetched is kept in " + folder + "/.pull");
   log_info("the same command goes on from there");
-  die_by_signal(stop_signal());
+  die_by_signal(stop_requested());
 }
 
 void print_result(const ops::PullRequest& request, const ops::PullResult& pulled) {
@@ -61,12 +62,13 @@ ExitCode run_pull(const PullOptions& options, const Program& program) {
   request.retries = options.retries;
   request.stall_seconds = options.stall_seconds;
   request.command = program.line;
-  request.should_stop = [] { return stop_signal() != 0; };
+  request.should_stop = [] { return stop_requested() != 0; };
   const ops::HubSettings hub = ops::hub_settings(std::getenv);
   if (ops::sends_token_in_clear(hub))
     log_warning("HF_ENDPOINT is plain http: the token crosses the network unencrypted");
 
   const StopSignals handlers;
+  const StopDeferred own_way;  // pull stops by itself and says what is kept
   const double start = now_seconds();
   const ops::PullResult pulled = ops::pull(request, hub);
   if (pulled.was_stopped) stop_here(request.folder.string());

@@ -5,13 +5,13 @@
 #include <csignal>
 #include <cstdio>
 
+#include "core/stop.h"
+
 namespace slmtune::cli {
 namespace {
 
-volatile std::sig_atomic_t received = 0;
-
 extern "C" void on_stop_signal(int signal) {
-  received = signal;
+  request_stop(signal);
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
 }
@@ -30,10 +30,6 @@ StopSignals::StopSignals() {
 StopSignals::~StopSignals() {
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
-}
-
-int stop_signal() {
-  return received;
 }
 
 void die_by_signal(int signal) {

@@ -1,5 +1,5 @@
-// Ctrl-C and SIGTERM while training: the first one asks the loop to stop at a durable checkpoint,
-// the second ends the program at once.
+// Ctrl-C and SIGTERM of commands that write files: the first one asks to stop (core/stop.h), the
+// second ends the program at once. Commands that only read leave the signals as they are.
 #pragma once
 
 namespace slmtune::cli {
@@ -12,9 +12,6 @@ class StopSignals {
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 };
-
-// Signal that asked to stop, 0 if none.
-int stop_signal();
 
 // Dies by `signal` with its default action, so that the shell sees 128 + signal.
 [[noreturn]] void die_by_signal(int signal);

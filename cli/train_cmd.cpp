@@ -3,15 +3,27 @@
 #include "cli/command_line.h"
 #include "cli/engine.h"
 #include "cli/output.h"
+#include "core/error.h"
+#include "core/file_lock.h"
+#include "store/snapshot_store.h"
 
 namespace slmtune::cli {
 namespace {
 
 ExitCode run(const TrainOptions& options, const Program& program) {
+  if (options.resume_as_new && options.resume == "never")
+    throw UserError("U006", "slmtune", "--resume-as-new and --resume never exclude each other",
+                    "leave one of them out");
   Recipe recipe = read_recipe(options.recipe, options.settings, options.device);
-  if (!options.print_recipe) return engine().train(options, recipe, program);
-  print(recipe_text(recipe));
-  return ExitCode::kDone;
+  if (options.print_recipe) {
+    print(recipe_text(recipe));
+    return ExitCode::kDone;
+  }
+  if (options.dry_run) return engine().train(options, recipe, program);
+  // Before LibTorch is opened: whoever comes too late is told so at once.
+  store::SnapshotStore store = store::SnapshotStore::create_or_open(recipe.store);
+  const FileLock lock(store.lock_path(), program.line);
+  return engine().train(options, recipe, program);
 }
 
 }  // namespace
@@ -28,9 +40,12 @@ void setup_train(CLI::App& app, Program& program) {
       ->allow_extra_args(false);
   command
       ->add_option("--resume", options->resume,
-                   "auto: go on with an unfinished run of the same recipe; never: start anew; or a "
-                   "run's folder or name")
+                   "auto: go on with the newest unfinished run; never: start anew; or a run's "
+                   "folder or name, or the folder of one of its checkpoints")
       ->capture_default_str();
+  command->add_flag("--resume-as-new", options->resume_as_new,
+                    "when settings or rows changed since, go on from the run's weights in a new "
+                    "run instead of refusing (off by default)");
   command->add_flag("--dry-run", options->dry_run,
                     "check everything and count rows and steps, write nothing (off by default)");
   command->add_flag("--print-recipe", options->print_recipe,

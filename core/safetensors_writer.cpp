@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/safetensors.h"
+#include "core/stop.h"
 
 namespace slmtune {
 namespace {
@@ -47,6 +48,7 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Tens
   file.write(header);
   for (const TensorSource& tensor : tensors) {
     uint64_t start = file.written();
+    check_stop();
     tensor.fill([&file](std::span<const std::byte> bytes) { file.write(bytes); });
     SLMTUNE_ASSERT(file.written() - start == tensor_bytes(tensor),
                    "tensor " + tensor.name + " has another size than its shape");

@@ -2,10 +2,12 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 
 #include "core/error.h"
 #include "core/mapped_file.h"
+#include "core/stop.h"
 #include "core/text.h"
 
 namespace slmtune {
@@ -55,8 +57,16 @@ std::string sha256(std::string_view bytes) {
 }
 
 std::string sha256_file(const std::filesystem::path& path) {
+  constexpr size_t kPiece = size_t{16} << 20;
   MappedFile file(path);
-  return digest(file.bytes());
+  Hasher hasher(HashKind::kSha256);
+  std::span<const std::byte> left = file.bytes();
+  do {
+    check_stop();
+    hasher.update(left.first(std::min(left.size(), kPiece)));
+    left = left.subspan(std::min(left.size(), kPiece));
+  } while (!left.empty());
+  return hasher.finish();
 }
 
 }  // namespace slmtune

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/log.h"
+#include "core/stop.h"
 #include "core/text.h"
 #include "data/bad_rows.h"
 #include "data/formats/format.h"
@@ -50,9 +52,9 @@ class RowParser {
     SLMTUNE_ASSERT(!error, "simdjson has no memory");
   }
 
-  // False when the row is bad, which was then noted.
-  bool parse(std::string_view line, const std::string& place, Example& example) {
-    simdjson::dom::object row;
+  // False when the row is bad, which was then noted. `row` lives until the next call.
+  bool parse(std::string_view line, const std::string& place, Example& example,
+             simdjson::dom::object& row) {
     const Format* format = nullptr;
     if (!read_object(line, place, row) || !(format = choose(row, place))) return false;
     if (std::string reason = format->parse(row, example); !reason.empty()) {
@@ -128,19 +130,25 @@ class RowParser {
 }  // namespace
 
 std::vector<Example> read_examples(const std::filesystem::path& path,
-                                   const std::string& format_name,
-                                   std::vector<std::string>* places) {
+                                   const std::string& format_name, std::vector<std::string>* places,
+                                   std::vector<RowKeys>* keys) {
   BadRows bad;
   RowParser parser(format_name, bad);
   std::vector<Example> examples;
   bool any = false;
-  for (LineReader lines(path); lines.next(); any = true) {
+  LineReader lines(path);
+  for (; lines.next(); any = true) {
+    check_stop();
     const std::string place = path.string() + ":" + std::to_string(lines.number());
     Example example;
-    if (!parser.parse(lines.text(), place, example)) continue;
+    simdjson::dom::object row;
+    if (!parser.parse(lines.text(), place, example, row)) continue;
     examples.push_back(std::move(example));
     if (places) places->push_back(place);
+    if (keys) keys->push_back(row_keys(row));
   }
+  if (!lines.dropped().empty())
+    log_info("note: " + path.string() + ": left out " + std::string(lines.dropped()));
   bad.throw_if_any(path.string());
   if (!any)
     throw UserError("D001", path.string(), "the file has no rows",

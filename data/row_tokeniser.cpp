@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "core/log.h"
+#include "core/stop.h"
 
 namespace slmtune::data {
 namespace {
@@ -60,6 +61,7 @@ void RowTokeniser::work(bool shows_progress) {
 
 bool RowTokeniser::tokenise_row(size_t i) {
   try {
+    check_stop();
     rows_[i] = tokenise(examples_[i], tokenizer_, chat_);
     return true;
   } catch (const UserError& error) {

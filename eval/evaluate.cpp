@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/stop.h"
 #include "eval/answer_metrics.h"
 #include "train/loss.h"
 
@@ -48,6 +49,7 @@ Score score_loss(models::CausalLM& model, std::span<const data::Tokens> rows,
     std::vector<uint64_t> group(std::min(kRowsPerGroup, rows.size() - first));
     std::iota(group.begin(), group.end(), uint64_t{first});
     for (const data::MicroBatch& batch : data::pack(rows, group, budget, /*pack=*/true)) {
+      check_stop();
       rows_done += batch.starts.size() - 1;
       if (batch.trained == 0) continue;
       const train::BatchTensors tensors = train::to_tensors(batch, model.device);

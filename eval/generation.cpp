@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/stop.h"
 #include "eval/sampler.h"
 
 namespace slmtune::eval {
@@ -82,6 +83,7 @@ std::vector<int32_t> generate(models::CausalLM& model, std::span<const int32_t> 
   std::vector<int32_t> made;
   std::vector<int32_t> input(prompt.begin(), prompt.end());
   while (static_cast<int64_t>(made.size()) < options.max_tokens) {
+    check_stop();
     const at::Tensor logits = last_logits(model, input, cache);
     const int32_t id =
         sampler.next({logits.const_data_ptr<float>(), static_cast<size_t>(logits.numel())});

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/mapped_file.h"
+#include "core/stop.h"
 #include "models/causal_lm.h"
 #include "models/families/family.h"
 #include "models/internal/fill.h"
@@ -116,6 +117,7 @@ void copy_in_pieces(const TensorView& view, at::Tensor& target) {
   const auto element = static_cast<int64_t>(dtype_bytes(view.dtype));
   const int64_t step = kPieceBytes / element;
   for (int64_t first = 0; first < source.size(0); first += step) {
+    check_stop();
     const int64_t count = std::min(step, source.size(0) - first);
     flat.narrow(0, first, count).copy_(source.narrow(0, first, count));
     release_pages(view.bytes.subspan(static_cast<size_t>(first * element),
@@ -142,6 +144,7 @@ void fill_model(CausalLM& model, const std::string& quant, const FillTensor& fil
   const at::NoGradGuard no_gradients;
   const auto options = at::TensorOptions().dtype(model.dtype).device(model.device);
   const auto filled = [&](const std::string& name, at::IntArrayRef shape) {
+    check_stop();
     at::Tensor tensor = at::empty(shape, options);
     fill(name, tensor);
     return tensor;

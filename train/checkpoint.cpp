@@ -3,12 +3,15 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <cstring>
+#include <map>
 #include <span>
-#include <utility>
+#include <string>
 #include <vector>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/folder_removal.h"
 #include "core/log.h"
 #include "core/safetensors.h"
 #include "train/checkpoint_folders.h"
@@ -17,7 +20,6 @@ namespace slmtune::train {
 namespace {
 
 namespace fs = std::filesystem;
-using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
 DType stored_dtype(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
@@ -34,14 +36,26 @@ DType stored_dtype(const at::Tensor& tensor) {
   }
 }
 
+// The values in host memory, in the order of the file.
+at::Tensor host_values(const at::Tensor& tensor) {
+  return tensor.detach().to(at::kCPU).contiguous();
+}
+
+std::span<const std::byte> bytes_of(const at::Tensor& host) {
+  return {static_cast<const std::byte*>(host.const_data_ptr()), static_cast<size_t>(host.nbytes())};
+}
+
+bool same_bytes(std::span<const std::byte> a, std::span<const std::byte> b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
 void save_tensors(const fs::path& file, const NamedTensors& tensors) {
   std::vector<TensorSource> sources;
   for (const auto& [name, tensor] : tensors)
     sources.push_back(
         {name, stored_dtype(tensor), tensor.sizes().vec(), [&tensor](const auto& write) {
-           at::Tensor host = tensor.detach().to(at::kCPU).contiguous();
-           write({static_cast<const std::byte*>(host.const_data_ptr()),
-                  static_cast<size_t>(host.nbytes())});
+           const at::Tensor host = host_values(tensor);
+           write(bytes_of(host));
          }});
   write_safetensors(file, sources);
 }
@@ -80,15 +94,9 @@ void load_optimizer(const fs::path& file, AdamW& optimizer) {
   optimizer.load_state(state);
 }
 
-void check_identity(const fs::path& checkpoint, const TrainState& state,
-                    const std::map<std::string, std::string>& identity) {
-  for (const auto& [field, value] : identity) {
-    auto saved = state.identity.find(field);
-    if (saved != state.identity.end() && saved->second == value) continue;
-    throw UserError("T010", checkpoint.string(),
-                    "'" + field + "' is not what it was when this checkpoint was saved",
-                    "put it back to continue, or start over with --resume never");
-  }
+void load_tensors(const fs::path& checkpoint, models::CausalLM& model, AdamW& optimizer) {
+  load_model_tensors(checkpoint / kCheckpointFiles[0], model);
+  load_optimizer(checkpoint / kCheckpointFiles[1], optimizer);
 }
 
 bool is_intact(const fs::path& checkpoint) {
@@ -100,24 +108,50 @@ bool is_intact(const fs::path& checkpoint) {
   }
 }
 
+void write_checkpoint(const fs::path& folder, models::CausalLM& model, const AdamW& optimizer,
+                      const TrainState& state) {
+  const std::map<std::string, at::Tensor> state_tensors = optimizer.state();
+  const NamedTensors weights = models::trainable_tensors(model),
+                     moments(state_tensors.begin(), state_tensors.end());
+  save_tensors(folder / kCheckpointFiles[0], weights);
+  save_tensors(folder / kCheckpointFiles[1], moments);
+  write_state(folder, state);
+  check_read_back(folder / kCheckpointFiles[0], weights);
+  check_read_back(folder / kCheckpointFiles[1], moments);
+}
+
 }  // namespace
+
+void check_read_back(const fs::path& file, const NamedTensors& tensors) {
+  const SafetensorsFile stored = SafetensorsFile::open(file);
+  for (const auto& [name, tensor] : tensors) {
+    auto found = stored.tensors().find(name);
+    const at::Tensor host = host_values(tensor);
+    if (found == stored.tensors().end() || !same_bytes(found->second.bytes, bytes_of(host)))
+      throw IoError("W001", file.string(), "what was read back is not what was written",
+                    "check the disk; the checkpoints before this one are untouched");
+  }
+}
 
 void save_checkpoint(const fs::path& run, models::CausalLM& model, const AdamW& optimizer,
                      const TrainState& state, int keep) {
   fs::path target = checkpoint_path(run, state.step);
   fs::path staging = target.parent_path() / ("." + target.filename().string() + ".partial");
   if (fs::exists(target)) {
-    if (is_intact(target)) return;
-    fs::remove_all(target);
+    if (is_intact(target)) return sweep_checkpoints(run);
+    hide_folder(target);
   }
-  fs::remove_all(staging);
-  make_folder(staging);
-  std::map<std::string, at::Tensor> moments = optimizer.state();
-  save_tensors(staging / kCheckpointFiles[0], models::trainable_tensors(model));
-  save_tensors(staging / kCheckpointFiles[1], {moments.begin(), moments.end()});
-  write_state(staging, state);
-  publish_folder(staging, target);
-  remove_old_checkpoints(run, state.step, keep);
+  sweep_checkpoints(run);
+  try {
+    make_folder(staging);
+    write_checkpoint(staging, model, optimizer, state);
+    publish_folder(staging, target);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(staging, ignored);  // a full disk gets its room back
+    throw;
+  }
+  remove_old_checkpoints(run, state.step, state.best_valid_step, keep);
 }
 
 std::optional<fs::path> latest_checkpoint(const fs::path& run) {
@@ -135,12 +169,17 @@ std::optional<fs::path> latest_checkpoint(const fs::path& run) {
 }
 
 TrainState load_checkpoint(const fs::path& checkpoint, models::CausalLM& model, AdamW& optimizer,
-                           const std::map<std::string, std::string>& identity) {
+                           const Identity& identity) {
   TrainState state = read_verified_state(checkpoint);
-  check_identity(checkpoint, state, identity);
-  load_model_tensors(checkpoint / kCheckpointFiles[0], model);
-  load_optimizer(checkpoint / kCheckpointFiles[1], optimizer);
+  const std::vector<IdentityChange> changes = identity_changes(state.identity, identity);
+  if (!changes.empty()) refuse_changes(checkpoint, changes);
+  load_tensors(checkpoint, model, optimizer);
   return state;
+}
+
+void load_weights(const fs::path& checkpoint, models::CausalLM& model, AdamW& optimizer) {
+  read_verified_state(checkpoint);
+  load_tensors(checkpoint, model, optimizer);
 }
 
 }  // namespace slmtune::train

@@ -1,15 +1,18 @@
 // Complete training state: checkpoints/step-000200/ with model.safetensors (what trains),
-// optimizer.safetensors and state.json (written last; a folder without it does not count). Made in
-// a staging folder and renamed. The random numbers of a step depend only on the recipe's seed and
-// the step's number, so no generator state is kept.
+// optimizer.safetensors (moments by tensor name) and state.json (written last; a folder without it
+// does not count). Made in a staging folder, read back and renamed.
+//
+// Nothing else is needed to go on exactly: the rows of a step, its learning rate and its random
+// numbers depend only on the recipe's seed and the step's number, so that no generator state, data
+// position or schedule position exists beside `step`; a step that is cut short is done again as a
+// whole, so that no partly accumulated gradient exists either.
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <optional>
-#include <string>
 
 #include "models/causal_lm.h"
+#include "train/identity.h"
 #include "train/optimizer.h"
 
 namespace slmtune::train {
@@ -21,25 +24,34 @@ struct TrainState {
   double seconds = 0.0;  // training time so far
   std::optional<double> first_loss, last_loss;
   std::optional<double> valid_loss, best_valid_loss;
-  int64_t valid_step = -1;  // step of the last validation; −1 = none
-  int64_t skipped_steps = 0;
-  // Hashes of data, base and tokenizer; must match to resume.
-  std::map<std::string, std::string> identity;
+  int64_t valid_step = -1, best_valid_step = -1;  // steps of these validations; −1 = none
+  int64_t skipped_steps = 0, bad_steps = 0;       // not finite: of all steps; in a row up to now
+  Identity identity;
 };
 
-// Keeps the last `keep` checkpoints of the run and removes older ones after the new one is
-// published. A newer checkpoint (of a continuation that was given up) goes too. An intact
+inline constexpr int kKeptCheckpoints = 2;
+
+// Publishes a checkpoint once what was written was read back and found to be what the model and
+// optimiser hold (W001 if not). Only then are older ones removed: the last `keep` stay, and that of
+// the best validation. A newer checkpoint (of a continuation that was given up) goes too. An intact
 // checkpoint of this step is left as it is.
 void save_checkpoint(const std::filesystem::path& run, models::CausalLM& model,
-                     const AdamW& optimizer, const TrainState& state, int keep = 2);
+                     const AdamW& optimizer, const TrainState& state, int keep = kKeptCheckpoints);
 
 // Newest complete and undamaged checkpoint of a run, or none. Warns of each damaged one it passes
 // over.
 std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& run);
 
-// Fills model and optimiser. UserError T010 names an identity field that differs (exit 78); F080 a
+// state.json alone, for comparing before anything is loaded. N001, F081.
+TrainState read_state(const std::filesystem::path& checkpoint);
+
+// Fills model and optimiser. T010 with every field of `identity` that differs (exit 78); F080 a
 // tensor does not fit, F081 damaged.
 TrainState load_checkpoint(const std::filesystem::path& checkpoint, models::CausalLM& model,
-                           AdamW& optimizer, const std::map<std::string, std::string>& identity);
+                           AdamW& optimizer, const Identity& identity);
+
+// Fills model and optimiser for a new run under other settings. F080, F081.
+void load_weights(const std::filesystem::path& checkpoint, models::CausalLM& model,
+                  AdamW& optimizer);
 
 }  // namespace slmtune::train

@@ -7,6 +7,9 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/folder_removal.h"
+#include "core/log.h"
+#include "core/sealed_json.h"
 #include "core/sha256.h"
 
 namespace slmtune::train {
@@ -14,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kStateFormat = 1;
+constexpr int64_t kStateFormat = 2;
 constexpr const char* kPrefix = "step-";
 constexpr const char* kDamagedHelp =
     "use an earlier checkpoint; if this happens again, check the disk";
@@ -32,13 +35,16 @@ std::optional<int64_t> step_of(const std::string& name) {
   return step;
 }
 
-// Renamed first, so that a removal cut short never leaves a folder that looks like a checkpoint.
-void remove_folder(const fs::path& folder) {
-  fs::path hidden = folder.parent_path() / ("." + folder.filename().string() + ".removed");
-  std::error_code ignored;  // room that cannot be freed does not stop a training run
-  fs::remove_all(hidden, ignored);
-  fs::rename(folder, hidden, ignored);
-  fs::remove_all(hidden, ignored);
+// Whether the folder is out of sight; room that cannot be freed does not stop a training run.
+bool hide(const fs::path& folder) {
+  try {
+    hide_folder(folder);
+    return true;
+  } catch (const IoError& error) {
+    log_warning("an old checkpoint stays: " + error.diagnostics().front().where + ": " +
+                error.diagnostics().front().what);
+    return false;
+  }
 }
 
 OrderedJson optional_json(const std::optional<double>& value) {
@@ -57,6 +63,20 @@ const Json& object_member(const Json& object, const std::string& key, const fs::
   return object[key];
 }
 
+constexpr const char* kSealName = "state_sha256";
+
+void check_seal(const fs::path& file) {
+  if (!is_seal_whole(read_text_file(file), kSealName))
+    damaged(file, "the file changed since it was saved");
+}
+
+Json state_json(const fs::path& file) {
+  Json json = read_json(file);
+  if (!json.is_object() || json_integer(json, "format", file.string()) != kStateFormat)
+    damaged(file, "not the state of a checkpoint that this version can read");
+  return json;
+}
+
 TrainState parse_state(const Json& json, const fs::path& file) {
   const std::string where = file.string();
   TrainState state;
@@ -69,8 +89,11 @@ TrainState parse_state(const Json& json, const fs::path& file) {
   state.valid_loss = optional_number(json, "valid_loss", where);
   state.best_valid_loss = optional_number(json, "best_valid_loss", where);
   state.valid_step = json_integer(json, "valid_step", where);
+  state.best_valid_step = json_integer(json, "best_valid_step", where);
   state.skipped_steps = json_integer(json, "skipped_steps", where);
-  if (state.step < 0 || state.rows_seen < 0 || state.tokens_seen < 0 || !(state.seconds >= 0.0))
+  state.bad_steps = json_integer(json, "bad_steps", where);
+  if (state.step < 0 || state.rows_seen < 0 || state.tokens_seen < 0 || !(state.seconds >= 0.0) ||
+      state.skipped_steps < 0 || state.bad_steps < 0)
     damaged(file, "a count is negative");
   const Json& identity = object_member(json, "identity", file);
   for (const auto& [key, value] : identity.items()) {
@@ -112,19 +135,24 @@ std::vector<CheckpointFolder> checkpoint_folders(const fs::path& run) {
   return folders;
 }
 
-void remove_old_checkpoints(const fs::path& run, int64_t newest_step, int keep) {
+void remove_old_checkpoints(const fs::path& run, int64_t newest_step, int64_t best_step, int keep) {
   int kept = 0;
+  bool all_hidden = true;
   std::vector<CheckpointFolder> folders = checkpoint_folders(run);
   for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) {
-    if (folder->step <= newest_step && kept < keep)
+    const bool belongs = folder->step <= newest_step;
+    if (belongs && kept < keep)
       ++kept;
-    else
-      remove_folder(folder->path);
+    else if (!belongs || folder->step != best_step)
+      all_hidden = hide(folder->path) && all_hidden;
   }
+  if (all_hidden) sweep_checkpoints(run);
+}
+
+void sweep_checkpoints(const fs::path& run) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(run / "checkpoints", ignored))
-    if (entry.path().filename().string().starts_with(std::string(".") + kPrefix))
-      fs::remove_all(entry.path(), ignored);
+    if (entry.path().filename().string().starts_with('.')) fs::remove_all(entry.path(), ignored);
 }
 
 void write_state(const fs::path& folder, const TrainState& state) {
@@ -138,22 +166,31 @@ void write_state(const fs::path& folder, const TrainState& state) {
                       {"valid_loss", optional_json(state.valid_loss)},
                       {"best_valid_loss", optional_json(state.best_valid_loss)},
                       {"valid_step", state.valid_step},
+                      {"best_valid_step", state.best_valid_step},
                       {"skipped_steps", state.skipped_steps},
+                      {"bad_steps", state.bad_steps},
                       {"identity", state.identity},
                       {"files", OrderedJson::object()}};
   for (const char* name : kCheckpointFiles)
     json["files"][name] = {{"bytes", fs::file_size(folder / name)},
                            {"sha256", sha256_file(folder / name)}};
-  write_file(folder / "state.json", json.dump(2) + "\n");
+  write_file(folder / "state.json", sealed(json, kSealName));
+}
+
+TrainState read_state(const fs::path& folder) {
+  const fs::path file = folder / "state.json";
+  TrainState state = parse_state(state_json(file), file);
+  check_seal(file);
+  return state;
 }
 
 TrainState read_verified_state(const fs::path& folder) {
-  fs::path file = folder / "state.json";
-  Json json = read_json(file);
-  if (!json.is_object() || json_integer(json, "format", file.string()) != kStateFormat)
-    damaged(file, "not the state of a checkpoint that this version can read");
+  const fs::path file = folder / "state.json";
+  const Json json = state_json(file);
+  TrainState state = parse_state(json, file);
+  check_seal(file);
   verify_files(folder, object_member(json, "files", file), file);
-  return parse_state(json, file);
+  return state;
 }
 
 }  // namespace slmtune::train

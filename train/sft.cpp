@@ -105,7 +105,8 @@ struct Run {
   Clock clock;
   ProgressLine line;
   double last_saved = now_seconds();
-  int bad_steps = 0;  // in a row
+  int64_t saves = 0;
+  double save_seconds = 0.0;
 };
 
 // What one optimiser step did.
@@ -169,6 +170,17 @@ std::optional<double> validation_loss(const SftJob& job, const Plan& plan) {
   return label_tokens ? loss / static_cast<double>(label_tokens) : 0.0;
 }
 
+void save(Run& run) {
+  if (run.state.step == 0) return;
+  const double started = now_seconds();
+  run.state.seconds = run.clock.total();
+  run.job.run->sync_log();
+  save_checkpoint(run.job.run->path(), *run.job.model, run.optimizer, run.state);
+  run.last_saved = now_seconds();
+  ++run.saves;
+  run.save_seconds += run.last_saved - started;
+}
+
 // Validates when it is due after the steps done so far. False when asked to stop in its middle.
 bool validate_if_due(Run& run, bool last) {
   TrainState& state = run.state;
@@ -179,11 +191,15 @@ bool validate_if_due(Run& run, bool last) {
   if (!loss) return false;
   state.valid_loss = *loss;
   state.valid_step = state.step;
-  if (std::isfinite(*loss))
-    state.best_valid_loss = std::min(*loss, state.best_valid_loss.value_or(*loss));
+  const bool is_best = std::isfinite(*loss) && *loss < state.best_valid_loss.value_or(HUGE_VAL);
+  if (is_best) {
+    state.best_valid_loss = *loss;
+    state.best_valid_step = state.step;
+  }
   run.job.run->log(state.step,
                    {{"step", state.step}, {"epoch", run.epoch()}, {"valid_loss", *loss}});
   log_info(fmt::format("step {}/{}: validation loss {:.4f}", state.step, run.plan.total, *loss));
+  if (is_best && !last) save(run);
   return true;
 }
 
@@ -194,7 +210,7 @@ void count(Run& run, const Step& step) {
   run.state.seconds = run.clock.total();
   run.clock.training += step.seconds;
   run.clock.tokens += step.tokens;
-  run.bad_steps = step.skipped ? run.bad_steps + 1 : 0;
+  run.state.bad_steps = step.skipped ? run.state.bad_steps + 1 : 0;
   if (step.skipped) {
     ++run.state.skipped_steps;
     return;
@@ -223,12 +239,6 @@ void report(Run& run, const Step& step) {
       fmt::format("step {}/{}  loss {:.4f}  lr {:.2e}  grad norm {:.3f}  {:.0f} tokens/s  ETA {}",
                   state.step, run.plan.total, step.loss, step.learning_rate, step.grad_norm,
                   run.clock.speed(), human_seconds(left)));
-}
-
-void save(Run& run) {
-  if (run.state.step == 0) return;
-  save_checkpoint(run.job.run->path(), *run.job.model, run.optimizer, run.state);
-  run.last_saved = now_seconds();
 }
 
 // One optimiser step. False when asked to stop: nothing of the step remains.
@@ -266,6 +276,8 @@ SftResult make_result(const Run& run, const std::string& ended) {
   result.last_loss = run.state.last_loss.value_or(0.0);
   if (ended != "stopped") result.valid_loss = run.state.valid_loss;
   result.tokens_per_second = run.clock.speed();
+  result.saves = run.saves;
+  result.save_seconds = run.save_seconds;
   result.ended = ended;
   return result;
 }
@@ -287,7 +299,9 @@ SftResult run_sft(const SftJob& job) {
   if (job.resume_from) {
     run.state = load_checkpoint(*job.resume_from, *job.model, run.optimizer, job.identity);
     run.clock.before = run.state.seconds;
-    job.run->rewind(run.state.step);
+    job.run->rewind(run.state.step, run.state.valid_step == run.state.step);
+  } else if (job.start_from) {
+    load_weights(*job.start_from, *job.model, run.optimizer);
   }
   run.state.identity = job.identity;
 
@@ -301,9 +315,9 @@ SftResult run_sft(const SftJob& job) {
       ended = done ? "done" : "max_minutes";
     } else {
       // Not in a row of bad steps: what led to it may already be in the weights.
-      if (now_seconds() - run.last_saved >= save_seconds && run.bad_steps == 0) save(run);
+      if (now_seconds() - run.last_saved >= save_seconds && run.state.bad_steps == 0) save(run);
       if (!train_step(run, dropout_seed)) ended = "stopped";
-      if (run.bad_steps == kMaxBadSteps) throw_diverged(run);
+      if (run.state.bad_steps == kMaxBadSteps) throw_diverged(run);
     }
   }
 

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 
@@ -23,8 +22,10 @@ struct SftJob {
   EvalConfig eval;
   bool pack = true;
   RunFolder* run = nullptr;
-  std::optional<std::filesystem::path> resume_from;  // checkpoint folder
-  std::map<std::string, std::string> identity;
+  Identity identity;
+  std::optional<std::filesystem::path> resume_from;  // checkpoint of this run and this identity
+  // Checkpoint of another run: its weights and moments only; steps, rows and schedule start anew.
+  std::optional<std::filesystem::path> start_from;
   // Asked between micro-batches; true = save a checkpoint and stop (signals). A step that is
   // stopped in its middle is discarded, so that it is done as a whole when the run goes on.
   std::function<bool()> should_stop;
@@ -36,6 +37,8 @@ struct SftResult {
   double first_loss = 0, last_loss = 0;
   std::optional<double> valid_loss;  // at the end
   double tokens_per_second = 0;      // of this part of the run, validation and checkpoints left out
+  int64_t saves = 0;                 // checkpoints of this part of the run
+  double save_seconds = 0;           // what they took
   std::string ended;                 // "done", "max_minutes", "stopped"
 };
 
@@ -44,9 +47,9 @@ struct SftResult {
 // max_steps.
 int64_t total_steps(const TrainConfig& config, int64_t rows);
 
-// Trains. Writes log lines, progress, checkpoints (every save_minutes and at the end). T001 after
-// three steps in a row with a loss or gradient that is not finite, or when no step could be used
-// (exit 3; the last checkpoint stays).
+// Trains. Writes log lines, progress, checkpoints (every save_minutes, after a validation that is
+// the best so far, and at the end). T001 after three steps in a row with a loss or gradient that is
+// not finite, or when no step could be used (exit 3; the last checkpoint stays).
 SftResult run_sft(const SftJob& job);
 
 }  // namespace slmtune::train

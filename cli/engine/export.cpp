@@ -3,6 +3,7 @@
 #include "cli/engine/commands.h"
 #include "cli/engine/exports.h"
 #include "cli/output.h"
+#include "cli/signals.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -33,6 +34,7 @@ void check_options(const ExportOptions& options) {
 
 ExitCode run_export(const ExportOptions& options, const Common& common) {
   check_options(options);
+  const StopSignals handlers;
   auto adapter = options.adapter.empty() ? std::nullopt : std::optional(options.adapter);
   LoadedModel loaded = load_for_export(resolve_source(options.model, adapter));
   fs::path to = options.to;

@@ -18,7 +18,26 @@ namespace fs = std::filesystem;
 // desktop has.
 constexpr int64_t kServedContext = 8192;
 
+bool is_there(const ExportChoice& choice, const fs::path& to) {
+  std::error_code error;
+  if (choice.format == "hf") return fs::exists(to / "config.json", error);
+  return !choice.to && fs::exists(to, error);
+}
+
+OrderedJson export_hf(const MergedModel& merged, const fs::path& to) {
+  if (to.has_parent_path()) make_folder(to.parent_path());
+  exporting::write_hf_folder(merged.parts, to);
+  log_info("export: " + to.string());
+  return {{"format", "hf"}, {"path", to.string()}};
+}
+
 }  // namespace
+
+fs::path export_path(const Recipe& recipe, int64_t number, const ExportChoice& choice) {
+  if (choice.to) return *choice.to;
+  const fs::path folder = recipe.store / "exports" / fmt::format("{:04}", number);
+  return folder / (choice.format == "hf" ? "hf" : recipe.name + "-" + choice.encoding + ".gguf");
+}
 
 MergedModel merged_model(models::CausalLM& model, const fs::path& weights_folder,
                          const fs::path& folder, const std::string& name) {
@@ -42,6 +61,25 @@ GgufExport export_gguf(const MergedModel& merged, const TextSide& text, const st
   write_file(modelfile, exporting::modelfile(to.filename().string(), text.chat, context));
   done.modelfile = modelfile;
   return done;
+}
+
+OrderedJson make_exports(const Recipe& recipe, int64_t number, const ExportSource& source,
+                         bool keep) {
+  OrderedJson made = OrderedJson::array();
+  for (const ExportChoice& choice : recipe.exports) {
+    const fs::path to = export_path(recipe, number, choice);
+    if (keep && is_there(choice, to)) {
+      log_info("export: " + to.string() + " is there already");
+      made.push_back({{"format", choice.format}, {"path", to.string()}});
+    } else if (choice.format == "hf") {
+      made.push_back(export_hf(source.merged(), to));
+    } else {
+      GgufExport done = export_gguf(source.merged(), source.text(), choice.encoding, to);
+      say_export(done, choice.encoding);
+      made.push_back(export_json(done, choice.encoding));
+    }
+  }
+  return made;
 }
 
 OrderedJson export_json(const GgufExport& done, const std::string& encoding) {

@@ -2,10 +2,12 @@
 // merge.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "cli/engine/model_source.h"
+#include "cli/recipe.h"
 #include "core/json.h"
 #include "export/export.h"
 
@@ -27,9 +29,24 @@ struct GgufExport {
   std::filesystem::path modelfile;  // empty when there was one already
 };
 
+// Where an export of the recipe for snapshot `number` goes.
+std::filesystem::path export_path(const Recipe& recipe, int64_t number, const ExportChoice& choice);
+
 // Writes the GGUF file (replacing one of that name) and a Modelfile beside it.
 GgufExport export_gguf(const MergedModel& merged, const TextSide& text, const std::string& encoding,
                        const std::filesystem::path& to);
+
+// What the exports of a recipe are made from; asked for when one is to be made.
+struct ExportSource {
+  std::function<MergedModel()> merged;
+  std::function<const TextSide&()> text;
+};
+
+// Exports of the recipe for snapshot `number`, in order; what was made, for summary and --json.
+// With `keep` those that are there already stay: made by a run that was stopped later. One with a
+// path of its own may be an older snapshot's; a file is made again, a folder stays.
+OrderedJson make_exports(const Recipe& recipe, int64_t number, const ExportSource& source,
+                         bool keep);
 
 OrderedJson export_json(const GgufExport& done, const std::string& encoding);
 void say_export(const GgufExport& done, const std::string& encoding);

@@ -1,6 +1,7 @@
 #include "cli/engine/commands.h"
 #include "cli/engine/exports.h"
 #include "cli/output.h"
+#include "cli/signals.h"
 #include "core/atomic_file.h"
 #include "core/log.h"
 
@@ -12,6 +13,7 @@ namespace fs = std::filesystem;
 }  // namespace
 
 ExitCode run_merge(const MergeOptions& options, const Common& common) {
+  const StopSignals handlers;
   auto adapter = options.adapter.empty() ? std::nullopt : std::optional(options.adapter);
   LoadedModel loaded = load_for_export(resolve_source(options.model, adapter));
   if (!loaded.lora) log_info("'" + options.model + "' has no adapter: its weights are copied");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <unordered_set>
 
 #include "cli/engine/exports.h"
 #include "core/atomic_file.h"
@@ -12,6 +13,7 @@
 #include "core/version.h"
 #include "lora/merge.h"
 #include "lora/peft_files.h"
+#include "store/forget.h"
 
 namespace slmtune::cli {
 namespace {
@@ -88,6 +90,22 @@ store::Manifest manifest_of(const Recipe& recipe, const ModelInputs& inputs,
   return manifest;
 }
 
+// What `snapshots forget` looks rows up in.
+void write_rows(const store::SnapshotStore& store, const ModelInputs& inputs,
+                const data::Dataset& train, const fs::path& staging) {
+  std::vector<store::RowDigest> digests;
+  std::unordered_set<std::string_view> seen;  // a source's weight repeats rows
+  for (const std::string& place : train.places) {
+    auto keys = train.keys.find(place);
+    if (keys == train.keys.end() || !seen.insert(place).second) continue;
+    digests.push_back(keys->second.row);
+    digests.insert(digests.end(), keys->second.fields.begin(), keys->second.fields.end());
+  }
+  const std::vector<fs::path> origins = store::origins_in(
+      store, {inputs.parent.value_or(""), inputs.adapter.value_or(""), inputs.base});
+  store::write_row_index(staging, store::RowKey::create_or_read(store.path()), digests, origins);
+}
+
 }  // namespace
 
 OrderedJson metrics_json(const train::SftResult& result, const RunScores& scores) {
@@ -110,38 +128,29 @@ store::SnapshotInfo publish_snapshot(store::SnapshotStore& store, const Recipe& 
                                      TrainedModel& trained, const OrderedJson& metrics,
                                      const std::map<std::string, std::string>& identity,
                                      const std::string& run) {
-  int64_t number = store.claim();
-  fs::path staging = store.staging(number);
-  write_weights(recipe, inputs, trained, staging);
-  write_file(staging / "metrics.json", metrics.dump(2) + "\n");
-  write_file(staging / "README.md", card(recipe, inputs, rows, metrics, number));
-  store::Manifest manifest = manifest_of(recipe, inputs, metrics, run, identity);
-  manifest.number = number;
-  return store.publish(std::move(manifest));
+  const int64_t number = store.claim();
+  const fs::path staging = store.staging(number);
+  try {
+    write_weights(recipe, inputs, trained, staging);
+    write_file(staging / "metrics.json", metrics.dump(2) + "\n");
+    write_file(staging / "README.md", card(recipe, inputs, rows, metrics, number));
+    write_file(staging / "recipe.yaml", recipe_text(recipe));
+    write_rows(store, inputs, rows.train, staging);
+    store::Manifest manifest = manifest_of(recipe, inputs, metrics, run, identity);
+    manifest.number = number;
+    return store.publish(std::move(manifest));
+  } catch (...) {
+    store.discard(number);  // a full disk gets its room back
+    throw;
+  }
 }
 
 OrderedJson export_snapshot(const Recipe& recipe, const ModelInputs& inputs, TrainedModel& trained,
                             const store::SnapshotInfo& snapshot) {
-  OrderedJson made = OrderedJson::array();
-  fs::path folder = recipe.store / "exports" / fmt::format("{:04}", snapshot.number);
-  fs::path weights = trained.lora ? inputs.base : snapshot.path;
-  for (const ExportChoice& choice : recipe.exports) {
-    MergedModel merged = merged_model(*trained.model, weights, trained.folder, recipe.name);
-    if (choice.format == "hf") {
-      fs::path to = choice.to ? fs::path(*choice.to) : folder / "hf";
-      if (to.has_parent_path()) make_folder(to.parent_path());
-      exporting::write_hf_folder(merged.parts, to);
-      log_info("export: " + to.string());
-      made.push_back({{"format", "hf"}, {"path", to.string()}});
-      continue;
-    }
-    fs::path to =
-        choice.to ? fs::path(*choice.to) : folder / (recipe.name + "-" + choice.encoding + ".gguf");
-    GgufExport done = export_gguf(merged, inputs.text, choice.encoding, to);
-    say_export(done, choice.encoding);
-    made.push_back(export_json(done, choice.encoding));
-  }
-  return made;
+  const fs::path weights = trained.lora ? inputs.base : snapshot.path;
+  auto merged = [&] { return merged_model(*trained.model, weights, trained.folder, recipe.name); };
+  auto text = [&]() -> const TextSide& { return inputs.text; };
+  return make_exports(recipe, snapshot.number, {merged, text}, /*keep=*/false);
 }
 
 }  // namespace slmtune::cli

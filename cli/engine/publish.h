@@ -23,7 +23,7 @@ store::SnapshotInfo publish_snapshot(store::SnapshotStore& store, const Recipe& 
                                      const ModelInputs& inputs, const TrainRows& rows,
                                      TrainedModel& trained, const OrderedJson& metrics,
                                      const std::map<std::string, std::string>& identity,
-                                     const std::string& run = "");
+                                     const std::string& run);
 
 // Exports of the recipe, in order; what was made, for summary and --json.
 OrderedJson export_snapshot(const Recipe& recipe, const ModelInputs& inputs, TrainedModel& trained,

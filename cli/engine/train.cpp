@@ -1,38 +1,23 @@
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include "cli/engine/commands.h"
+#include "cli/engine/finish_run.h"
 #include "cli/engine/publish.h"
+#include "cli/engine/run_space.h"
+#include "cli/engine/run_identity.h"
 #include "cli/engine/train_run.h"
 #include "cli/output.h"
 #include "cli/signals.h"
-#include "core/atomic_file.h"
 #include "core/error.h"
-#include "core/file_lock.h"
 #include "core/log.h"
-#include "core/text.h"
+#include "core/stop.h"
 #include "lora/attach.h"
 
 namespace slmtune::cli {
 namespace {
 
-namespace fs = std::filesystem;
-using Identity = std::map<std::string, std::string>;
-
 // Answers of the validation rows are short; a model that does not stop is cut here.
 constexpr int64_t kAnswerTokens = 128;
-
-uint64_t peak_memory_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
-}
-
-OrderedJson rows_json(const TrainRows& rows) {
-  OrderedJson json = {{"train", counts_json(rows.train)}};
-  if (rows.valid) json["valid"] = counts_json(*rows.valid);
-  return json;
-}
 
 ExitCode dry_run(const Recipe& recipe, const ModelInputs& inputs, const Common& common) {
   TrainRows rows = load_rows(recipe, inputs);
@@ -52,7 +37,8 @@ ExitCode dry_run(const Recipe& recipe, const ModelInputs& inputs, const Common& 
 
 RunScores score_valid(const Recipe& recipe, const ModelInputs& inputs, const TrainRows& rows,
                       TrainedModel& trained) {
-  std::vector<eval::Question> questions = valid_questions(recipe, inputs, rows);
+  if (!rows.valid || !wants_answers(recipe.eval.metrics)) return {};
+  std::vector<eval::Question> questions = valid_questions(rows.config, *rows.valid, inputs.text);
   if (questions.empty()) return {};
   lora::set_training(*trained.model, false);
   RunScores scores;
@@ -60,47 +46,6 @@ RunScores score_valid(const Recipe& recipe, const ModelInputs& inputs, const Tra
   eval::score_answers(*trained.model, inputs.text.tokenizer, questions, kAnswerTokens,
                       *scores.valid);
   return scores;
-}
-
-OrderedJson summary_json(const Recipe& recipe, const TrainRows& rows, const TrainedModel& trained,
-                         const train::SftResult& result, const OrderedJson& metrics,
-                         const store::SnapshotInfo& snapshot) {
-  OrderedJson json = {
-      {"schema", 1}, {"name", recipe.name}, {"method", recipe.method}, {"ended", result.ended}};
-  json["snapshot"] = snapshot.number;
-  json["snapshot_path"] = snapshot.path.string();
-  json["steps"] = result.state.step;
-  json["total_steps"] = result.total_steps;
-  json["skipped_steps"] = result.state.skipped_steps;
-  json["first_loss"] = result.first_loss;
-  json["last_loss"] = result.last_loss;
-  for (const char* key : {"valid_loss", "valid_perplexity", "exact_match", "f1", "answers"})
-    if (metrics.contains(key)) json[key] = metrics[key];
-  json["tokens"] = result.state.tokens_seen;
-  json["tokens_per_second"] = result.tokens_per_second;
-  json["seconds"] = result.state.seconds;
-  json["peak_memory_bytes"] = peak_memory_bytes();
-  json["parameters"] = trained.parameters.total;
-  json["trained_parameters"] = trained.parameters.trainable;
-  json["data"] = rows_json(rows);
-  return json;
-}
-
-void say_summary(const OrderedJson& summary) {
-  std::string text = fmt::format(
-      "trained {} of {} steps in {}, {:.0f} tokens/s, loss {:.4f} → {:.4f}",
-      summary["steps"].get<int64_t>(), summary["total_steps"].get<int64_t>(),
-      human_seconds(summary["seconds"].get<double>()), summary["tokens_per_second"].get<double>(),
-      summary["first_loss"].get<double>(), summary["last_loss"].get<double>());
-  if (summary.contains("valid_loss"))
-    text += fmt::format(", validation loss {:.4f}", summary["valid_loss"].get<double>());
-  if (summary.contains("exact_match"))
-    text +=
-        fmt::format(", exact match {:.1f} %, F1 {:.1f} %",
-                    100 * summary["exact_match"].get<double>(), 100 * summary["f1"].get<double>());
-  log_info(text);
-  if (summary["ended"] == "max_minutes")
-    log_info("stopped by train.max_minutes before the last step");
 }
 
 [[noreturn]] void stop_here(const OpenRun& run, const train::SftResult& result) {
@@ -111,38 +56,91 @@ void say_summary(const OrderedJson& summary) {
                             run.folder.path().string()));
     log_info("the same command goes on from there");
   }
-  die_by_signal(stop_signal());
+  throw StopRequested{stop_requested()};
 }
 
-ExitCode train_in_store(const TrainOptions& options, const Program& program, const Recipe& recipe,
-                        const ModelInputs& inputs) {
+ExitCode print_result(const OrderedJson& summary, const Common& common) {
+  if (common.json)
+    print_json(summary);
+  else
+    print_line(summary["snapshot_path"].get<std::string>());
+  return ExitCode::kDone;
+}
+
+kernels::DeviceChoice choose_device(const Recipe& recipe) {
   // Small updates of a bfloat16 weight are rounded away, so full training is float32 unless the
   // recipe insists.
   bool widen = recipe.method == "full" && recipe.model.dtype == "auto";
-  kernels::DeviceChoice device =
-      announce_device(recipe.model.device, widen ? "float32" : recipe.model.dtype);
-  store::SnapshotStore store = store::SnapshotStore::create_or_open(recipe.store);
-  FileLock lock(store.lock_path(), program.line);
+  return announce_device(recipe.model.device, widen ? "float32" : recipe.model.dtype);
+}
+
+// Everything before the model is loaded.
+struct Start {
+  store::SnapshotStore store;
+  kernels::DeviceChoice device;
+  TrainRows rows;
+  std::map<std::string, std::string> hashes;
+  train::Identity identity;
+  std::optional<EarlierRun> earlier;
+};
+
+Start start(const TrainOptions& options, const Recipe& recipe, const ModelInputs& inputs) {
+  store::SnapshotStore store = store::SnapshotStore::open(recipe.store);
   store.sweep();
+  std::optional<EarlierRun> earlier = earlier_run(recipe, options);
+  kernels::DeviceChoice device = choose_device(recipe);
+  check_run_space(recipe, inputs, device);
   TrainRows rows = load_rows(recipe, inputs);
-  Identity identity = identity_of(recipe, inputs, rows);
-  OpenRun run = open_run(recipe, recipe_text(recipe), options.resume, identity);
-  TrainedModel trained = make_trainable(recipe, inputs, device, run.folder.path());
-  train::SftResult result = train_model(recipe, rows, trained, run, identity);
-  if (result.ended == "stopped") stop_here(run, result);
-  OrderedJson metrics = metrics_json(result, score_valid(recipe, inputs, rows, trained));
-  store::SnapshotInfo snapshot =
-      publish_snapshot(store, recipe, inputs, rows, trained, metrics, identity);
-  OrderedJson summary = summary_json(recipe, rows, trained, result, metrics, snapshot);
-  run.folder.finish(summary);
+  std::map<std::string, std::string> hashes = identity_of(recipe, inputs, rows);
+  train::Identity identity = run_identity(recipe, inputs, rows, device, hashes);
+  return {store, device, std::move(rows), hashes, identity, earlier};
+}
+
+// The snapshot of an unfinished run that was stopped after publishing it.
+std::optional<store::SnapshotInfo> published(const Start& start) {
+  if (!start.earlier || start.earlier->folder.is_complete()) return std::nullopt;
+  return start.store.of_run(start.earlier->folder.name());
+}
+
+// Scores, snapshot, exports.
+OrderedJson hand_over(const Recipe& recipe, const ModelInputs& inputs, Start& start, OpenRun& run,
+                      TrainedModel& trained, const train::SftResult& result) {
+  OrderedJson metrics = metrics_json(result, score_valid(recipe, inputs, start.rows, trained));
+  OrderedJson summary = summary_json(recipe, run, start.rows, trained, result, metrics);
+  if (summary.contains("resumed_from")) metrics["resumed_from"] = summary["resumed_from"];
+  run.folder.set_outcome(summary);
+  store::SnapshotInfo snapshot = publish_snapshot(start.store, recipe, inputs, start.rows, trained,
+                                                  metrics, start.hashes, run.folder.name());
   say_summary(summary);
-  summary["exports"] = export_snapshot(recipe, inputs, trained, snapshot);
-  summary["run_path"] = run.folder.path().string();
-  if (program.common.json)
-    print_json(summary);
-  else
-    print_line(snapshot.path.string());
-  return ExitCode::kDone;
+  OrderedJson exports = export_snapshot(recipe, inputs, trained, snapshot);
+  return complete_run(run.folder, summary, snapshot, exports);
+}
+
+OrderedJson train_and_publish(const Recipe& recipe, const ModelInputs& inputs, Start& start,
+                              OpenRun run) {
+  TrainedModel trained = make_trainable(recipe, inputs, start.device, run.folder.path());
+  train::SftResult result = train_model(recipe, start.rows, trained, run, start.identity);
+  if (result.ended == "stopped") stop_here(run, result);
+  try {
+    return hand_over(recipe, inputs, start, run, trained, result);
+  } catch (const StopRequested&) {
+    log_warning("stopped after training; the same command does what is left");
+    throw;
+  }
+}
+
+ExitCode train_in_store(const TrainOptions& options, const Recipe& recipe,
+                        const ModelInputs& inputs, const Common& common) {
+  const StopSignals handlers;
+  Start begun = start(options, recipe, inputs);
+  if (auto snapshot = published(begun)) {
+    OrderedJson summary = finish_published(recipe, begun.earlier->folder, *snapshot);
+    const bool is_same = train::read_state(begun.earlier->checkpoint).identity == begun.identity;
+    if (is_same) return print_result(summary, common);
+    if (!options.resume_as_new) begun.earlier.reset();
+  }
+  OpenRun run = open_run(recipe, options, begun.earlier, begun.identity);
+  return print_result(train_and_publish(recipe, inputs, begun, std::move(run)), common);
 }
 
 }  // namespace
@@ -150,7 +148,7 @@ ExitCode train_in_store(const TrainOptions& options, const Program& program, con
 ExitCode run_train(const TrainOptions& options, const Recipe& recipe, const Program& program) {
   ModelInputs inputs = find_model_inputs(recipe);
   if (options.dry_run) return dry_run(recipe, inputs, program.common);
-  return train_in_store(options, program, recipe, inputs);
+  return train_in_store(options, recipe, inputs, program.common);
 }
 
 }  // namespace slmtune::cli

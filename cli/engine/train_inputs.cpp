@@ -119,22 +119,22 @@ TrainRows load_rows(const Recipe& recipe, const ModelInputs& inputs) {
   return rows;
 }
 
-std::vector<eval::Question> valid_questions(const Recipe& recipe, const ModelInputs& inputs,
-                                            const TrainRows& rows) {
-  const auto& metrics = recipe.eval.metrics;
-  bool wanted =
-      std::any_of(metrics.begin(), metrics.end(), [](const std::string& m) { return m != "loss"; });
-  if (!wanted || !rows.valid) return {};
+bool wants_answers(const std::vector<std::string>& metrics) {
+  return std::any_of(metrics.begin(), metrics.end(),
+                     [](const std::string& metric) { return metric != "loss"; });
+}
+
+std::vector<eval::Question> valid_questions(const data::DataConfig& config,
+                                            const data::Dataset& valid, const TextSide& text) {
   std::vector<fs::path> files;
-  if (rows.config.valid)
-    files.push_back(*rows.config.valid);
+  if (config.valid)
+    files.push_back(*config.valid);
   else
-    for (const data::Source& source : rows.config.train) files.push_back(source.path);
-  std::set<std::string> places(rows.valid->places.begin(), rows.valid->places.end());
+    for (const data::Source& source : config.train) files.push_back(source.path);
+  std::set<std::string> places(valid.places.begin(), valid.places.end());
   std::vector<eval::Question> questions;
   for (const fs::path& file : files)
-    for (eval::Question& question :
-         eval::questions(file, rows.config.format, inputs.text.tokenizer, inputs.text.chat))
+    for (eval::Question& question : eval::questions(file, config.format, text.tokenizer, text.chat))
       if (places.count(question.place)) questions.push_back(std::move(question));
   return questions;
 }
@@ -161,6 +161,12 @@ OrderedJson counts_json(const data::Dataset& rows) {
           {"dropped_too_long", c.dropped_too_long},
           {"truncated", c.truncated},
           {"duplicates", c.duplicates}};
+}
+
+OrderedJson rows_json(const TrainRows& rows) {
+  OrderedJson json = {{"train", counts_json(rows.train)}};
+  if (rows.valid) json["valid"] = counts_json(*rows.valid);
+  return json;
 }
 
 }  // namespace slmtune::cli

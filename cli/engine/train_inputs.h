@@ -45,15 +45,18 @@ struct TrainRows {
 // Reads and tokenises everything the recipe trains and validates on; says the counts on stderr.
 TrainRows load_rows(const Recipe& recipe, const ModelInputs& inputs);
 
-// Validation rows that have an answer, for exact match and F1. Empty when the recipe asks for loss
-// only.
-std::vector<eval::Question> valid_questions(const Recipe& recipe, const ModelInputs& inputs,
-                                            const TrainRows& rows);
+// Whether one of the metrics compares answers (all but loss do).
+bool wants_answers(const std::vector<std::string>& metrics);
+
+// Those of the validation rows `valid`, read with `config`, that have an answer to compare.
+std::vector<eval::Question> valid_questions(const data::DataConfig& config,
+                                            const data::Dataset& valid, const TextSide& text);
 
 // Hashes that must be the same for a run to go on: base, adapter, data, tokenizer, template.
 std::map<std::string, std::string> identity_of(const Recipe& recipe, const ModelInputs& inputs,
                                                const TrainRows& rows);
 
 OrderedJson counts_json(const data::Dataset& rows);
+OrderedJson rows_json(const TrainRows& rows);  // counts of train and valid
 
 }  // namespace slmtune::cli

@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "cli/signals.h"
-#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/seed.h"
+#include "core/stop.h"
 #include "lora/attach.h"
 #include "lora/peft_files.h"
 
@@ -14,56 +13,6 @@ namespace slmtune::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Identity = std::map<std::string, std::string>;
-
-// The first thing that changed since the checkpoint was written, "" if none.
-std::string changed_since(const fs::path& checkpoint, const Identity& identity) {
-  Json stored = read_json(checkpoint / "state.json").value("identity", Json::object());
-  for (const auto& [name, hash] : identity)
-    if (stored.value(name, std::string()) != hash) return name;
-  return "";
-}
-
-OpenRun open_named(const Recipe& recipe, const std::string& text, const std::string& name) {
-  fs::path folder = fs::is_directory(name) ? fs::path(name) : recipe.store / "runs" / name;
-  if (!fs::is_directory(folder))
-    throw UserError("N001", "--resume", "no such run: '" + name + "'",
-                    "runs of this store are in " + (recipe.store / "runs").string());
-  if (fs::exists(folder / "summary.json"))
-    throw UserError("T011", folder.string(), "this run is complete",
-                    "leave --resume out to train again");
-  if (!fs::exists(folder / "recipe.yaml") || read_text_file(folder / "recipe.yaml") != text)
-    throw UserError(
-        "T011", folder.string(), "this run was started with other settings",
-        "its recipe.yaml shows them; restore them, or leave --resume out to train anew");
-  auto checkpoint = train::latest_checkpoint(folder);
-  if (!checkpoint)
-    throw UserError("T011", folder.string(), "this run has no checkpoint to go on from",
-                    "leave --resume out to train anew");
-  return {train::RunFolder::open(folder), checkpoint};
-}
-
-}  // namespace
-
-OpenRun open_run(const Recipe& recipe, const std::string& text, const std::string& resume,
-                 const Identity& identity) {
-  if (resume != "auto" && resume != "never") return open_named(recipe, text, resume);
-  auto found =
-      resume == "auto" ? train::RunFolder::find_resumable(recipe.store, text) : std::nullopt;
-  auto checkpoint = found ? train::latest_checkpoint(found->path()) : std::nullopt;
-  if (checkpoint) {
-    std::string changed = changed_since(*checkpoint, identity);
-    if (changed.empty()) {
-      log_info("resuming " + checkpoint->string());
-      return {std::move(*found), checkpoint};
-    }
-    log_info(fmt::format("starting anew: the {} changed since {} stopped", changed,
-                         found->path().filename().string()));
-  }
-  return {train::RunFolder::create(recipe.store, text), std::nullopt};
-}
-
-namespace {
 
 // A recipe that names other sizes than the adapter it continues would be followed in part only.
 void check_continued(const Recipe& recipe, const lora::LoraConfig& found) {
@@ -117,7 +66,7 @@ TrainedModel make_trainable(const Recipe& recipe, const ModelInputs& inputs,
 }
 
 train::SftResult train_model(const Recipe& recipe, const TrainRows& rows, TrainedModel& trained,
-                             OpenRun& run, const Identity& identity) {
+                             OpenRun& run, const train::Identity& identity) {
   train::SftJob job;
   job.model = trained.model.get();
   job.train = &rows.train;
@@ -126,10 +75,11 @@ train::SftResult train_model(const Recipe& recipe, const TrainRows& rows, Traine
   job.eval = recipe.eval;
   job.pack = rows.config.pack;
   job.run = &run.folder;
-  job.resume_from = run.checkpoint;
+  job.resume_from = run.resume_from;
+  job.start_from = run.start_from;
   job.identity = identity;
-  job.should_stop = [] { return stop_signal() != 0; };
-  StopSignals handlers;
+  job.should_stop = [] { return stop_requested() != 0; };
+  const StopDeferred own_way;  // the loop saves a checkpoint first
   try {
     return train::run_sft(job);
   } catch (const UserError& error) {

@@ -9,6 +9,7 @@
 
 #include "core/dtype.h"
 #include "core/error.h"
+#include "core/stop.h"
 #include "export/parallel.h"
 #include "models/families/family.h"
 
@@ -237,6 +238,7 @@ void for_each_run(const PlannedTensor& planned,
   const int64_t run_rows = std::max<int64_t>(1, kRunElements / width);
   std::vector<float> values;
   for (int64_t first = 0; first < rows; first += run_rows) {
+    check_stop();
     const int64_t count = std::min(run_rows, rows - first);
     values.resize(static_cast<size_t>(count * width));
     in_parallel(count, 1 + kThreadElements / width, [&](int64_t begin, int64_t end) {

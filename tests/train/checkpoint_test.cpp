@@ -2,12 +2,21 @@
 
 #include <ATen/ATen.h>
 
+#include <sys/resource.h>
+
+#include <csignal>
+#include <fstream>
+
 #include "core/error.h"
+#include "tests/support/counts.h"
+#include "tests/support/raises.h"
 #include "tests/train/tiny_training.h"
+#include "train/checkpoint_folders.h"
 
 namespace slmtune::train {
 namespace {
 
+using slmtune::testing::raises;
 using slmtune::testing::TempFolder;
 using testing::tiny_lora_model;
 using testing::tiny_model;
@@ -146,18 +155,82 @@ TEST(Checkpoint, ReplacesADamagedOneOfTheSameStep) {
   EXPECT_TRUE(latest_checkpoint(saved.folder.path()));
 }
 
-TEST(Checkpoint, NamesTheIdentityThatChanged) {
+TEST(Checkpoint, NamesEveryFieldThatChangedWithBothValues) {
   Saved saved;
   saved.save(10);
-  saved.state.identity["data"] = "other";
-  try {
-    load_checkpoint(saved.at_step("step-000010"), *saved.model, saved.optimizer,
-                    saved.state.identity);
-    FAIL();
-  } catch (const UserError& error) {
-    EXPECT_EQ(error.code(), "T010");
-    EXPECT_EQ(error.exit_code(), ExitCode::kRecipe);
-    EXPECT_NE(std::string(error.what()).find("'data'"), std::string::npos);
+  const Identity now = {{"data", "other"}, {"new", "1"}};
+  EXPECT_TRUE(raises(
+      "T010",
+      {"'base' is absent, but the run was started with bb",
+       "'data' is other, but the run was started with aa",
+       "'new' is 1, but the run was started with absent", "--resume-as-new"},
+      [&] { load_checkpoint(saved.at_step("step-000010"), *saved.model, saved.optimizer, now); }));
+  EXPECT_EQ(error_row("T010").exit, ExitCode::kRecipe);
+}
+
+TEST(Checkpoint, LendsItsWeightsToAnyIdentity) {
+  Saved saved;
+  saved.save(10);
+  auto other = tiny_lora_model();
+  for (auto& [name, tensor] : models::trainable_tensors(*other)) tensor.detach().zero_();
+  AdamW optimizer(models::trainable_tensors(*other), TrainConfig{});
+  load_weights(saved.at_step("step-000010"), *other, optimizer);
+  auto left = models::trainable_tensors(*saved.model), right = models::trainable_tensors(*other);
+  for (size_t i = 0; i < left.size(); ++i)
+    EXPECT_TRUE(at::equal(left[i].second, right[i].second)) << left[i].first;
+}
+
+TEST(Checkpoint, KeepsThatOfTheBestValidationBesideTheLastTwo) {
+  Saved saved;
+  saved.save(10);
+  saved.state.best_valid_step = 20;
+  for (int64_t step : {20, 30, 40, 50}) saved.save(step);
+  std::vector<int64_t> steps;
+  for (const CheckpointFolder& folder : checkpoint_folders(saved.folder.path()))
+    steps.push_back(folder.step);
+  EXPECT_EQ(steps, (std::vector<int64_t>{20, 40, 50}));
+}
+
+TEST(Checkpoint, IsComparedWithMemoryWhenItIsReadBack) {
+  Saved saved;
+  saved.save(10);
+  const auto file = saved.at_step("step-000010") / "model.safetensors";
+  const NamedTensors weights = models::trainable_tensors(*saved.model);
+  EXPECT_NO_THROW(check_read_back(file, weights));
+  flip_last_byte(file);
+  EXPECT_TRUE(
+      raises("W001", {file.string(), "read back"}, [&] { check_read_back(file, weights); }));
+}
+
+// A save that fails, here because the disk is full, leaves the older checkpoints as they are.
+TEST(Checkpoint, RemovesNoOlderOneWhenASaveFails) {
+  Saved saved;
+  saved.save(10);
+  saved.save(20);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit tight{2048, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &tight);
+  EXPECT_THROW(saved.save(30), IoError);
+  setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_FALSE(std::filesystem::exists(saved.at_step("step-000030")));
+  EXPECT_EQ(read_verified_state(saved.at_step("step-000010")).step, 10);
+  EXPECT_EQ(read_verified_state(saved.at_step("step-000020")).step, 20);
+}
+
+// One flipped bit anywhere in state.json.
+TEST(Checkpoint, FindsEveryFlippedBitOfItsState) {
+  Saved saved;
+  saved.save(10);
+  const auto file = saved.at_step("step-000010") / "state.json";
+  const std::string bytes = TempFolder::read(file);
+  const size_t step = slmtune::testing::full_counts() ? 1 : 7;
+  for (size_t bit = 0; bit < bytes.size() * 8; bit += step) {
+    std::string changed = bytes;
+    changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << bit % 8));
+    std::ofstream(file, std::ios::binary) << changed;
+    EXPECT_THROW(read_state(file.parent_path()), Error) << "bit " << bit;
   }
 }
 

@@ -1,11 +1,18 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <stdexcept>
+
 #include "core/error.h"
+#include "tests/support/counts.h"
+#include "tests/support/raises.h"
 #include "tests/train/tiny_training.h"
+#include "train/checkpoint_folders.h"
 
 namespace slmtune::train {
 namespace {
 
+using slmtune::testing::raises;
 using slmtune::testing::TempFolder;
 using testing::log_lines;
 using testing::tiny_lora_model;
@@ -119,7 +126,132 @@ TEST(Resume, RefusesOtherData) {
   run_sft(tiny.job);
   tiny.job.resume_from = latest_checkpoint(tiny.run.path());
   tiny.job.identity = {{"data", "bb"}};
-  EXPECT_THROW(run_sft(tiny.job), UserError);
+  EXPECT_TRUE(raises("T010", {"'data' is bb", "started with aa"}, [&] { run_sft(tiny.job); }));
+}
+
+// Two epochs of 20 steps, four micro-batches each, dropout, a validation every ten steps.
+struct FortySteps {
+  FortySteps() : tiny(lora_with_dropout(), 80), valid(tiny_rows(3, 99)) {
+    tiny.job.valid = &valid;
+    tiny.job.pack = false;
+    tiny.job.eval.every = 0.5;
+  }
+
+  // Goes on as a fresh process would.
+  void restart() {
+    tiny.model = lora_with_dropout();
+    tiny.job.model = tiny.model.get();
+    at::manual_seed(12345);
+    tiny.job.should_stop = nullptr;
+    tiny.job.resume_from = latest_checkpoint(tiny.run.path());
+  }
+
+  TinyRun tiny;
+  data::Dataset valid;
+};
+
+// Steps done each time the uninterrupted run asks whether to stop, and how it ends.
+struct Uninterrupted {
+  Uninterrupted() {
+    FortySteps run;
+    run.tiny.job.should_stop = [&] {
+      int64_t done = 0;
+      if (std::filesystem::exists(run.tiny.run.path() / "log.jsonl"))
+        done = log_lines(run.tiny.run.path()).back()["step"].get<int64_t>();
+      steps_at_ask.push_back(done);
+      return false;
+    };
+    EXPECT_EQ(run_sft(run.tiny.job).state.step, 40);
+    outcome = outcome_of(run.tiny.run.path());
+  }
+
+  std::vector<int64_t> steps_at_ask;
+  Outcome outcome;
+};
+
+Outcome stopped_at(size_t ask) {
+  FortySteps run;
+  size_t asked = 0;
+  run.tiny.job.should_stop = [&] { return asked++ == ask; };
+  EXPECT_EQ(run_sft(run.tiny.job).ended, "stopped");
+  run.restart();
+  EXPECT_EQ(run_sft(run.tiny.job).ended, "done");
+  return outcome_of(run.tiny.run.path());
+}
+
+TEST(Resume, AtEachOfFortyStepsEndsWithTheSameBytes) {
+  const Uninterrupted whole;
+  for (int64_t step = 1; step <= 40; ++step) {
+    SCOPED_TRACE(step);
+    const auto ask = std::ranges::find(whole.steps_at_ask, step);
+    ASSERT_NE(ask, whole.steps_at_ask.end());
+    expect_equal(stopped_at(static_cast<size_t>(ask - whole.steps_at_ask.begin())), whole.outcome);
+  }
+}
+
+TEST(Resume, InTheMiddleOfStepsAndValidationsEndsWithTheSameBytes) {
+  const Uninterrupted whole;
+  const std::vector<uint64_t> asks = permutation(whole.steps_at_ask.size(), 11);
+  const size_t count = slmtune::testing::full_counts() ? asks.size() : asks.size() / 10;
+  for (size_t i = 0; i < count; ++i) {
+    SCOPED_TRACE(asks[i]);
+    expect_equal(stopped_at(asks[i]), whole.outcome);
+  }
+}
+
+// A validation that a stop cut short is done when the run goes on; a kill after it must not leave
+// its line twice.
+TEST(Resume, LogsAValidationOnceWhenItIsDoneAgain) {
+  FortySteps run;
+  const Uninterrupted whole;
+  size_t asked = 0;
+  run.tiny.job.should_stop = [&] { return asked++ == 10 * 4 + 2; };  // within the first validation
+  ASSERT_EQ(run_sft(run.tiny.job).ended, "stopped");
+  run.restart();
+  asked = 0;
+  run.tiny.job.should_stop = [&]() -> bool {
+    if (asked++ == 4) throw std::runtime_error("killed");  // after it, within the next step
+    return false;
+  };
+  EXPECT_THROW(run_sft(run.tiny.job), std::runtime_error);
+  run.restart();
+  ASSERT_EQ(run_sft(run.tiny.job).ended, "done");
+  expect_equal(outcome_of(run.tiny.run.path()), whole.outcome);
+}
+
+TEST(Resume, CountsBadStepsInARowAcrossAStop) {
+  TinyRun tiny(testing::poisoned_model());
+  for (size_t row = 0; row < tiny.train.rows.size(); ++row) testing::poison(tiny.train, row);
+  tiny.job.pack = false;
+  int asked = 0;
+  tiny.job.should_stop = [&asked] { return ++asked == 2 * 4 + 1; };
+  SftResult result = run_sft(tiny.job);
+  ASSERT_EQ(result.ended, "stopped");
+  ASSERT_EQ(result.state.bad_steps, 2);
+  tiny.job.should_stop = nullptr;
+  tiny.job.resume_from = latest_checkpoint(tiny.run.path());
+  EXPECT_TRUE(raises("T001", {"step 3"}, [&] { run_sft(tiny.job); }));
+}
+
+// --resume-as-new: weights and moments of another run, all counts from the beginning.
+TEST(Resume, StartsANewRunFromTheWeightsAndMomentsOfAnother) {
+  TinyRun first(lora_with_dropout());
+  first.job.config.max_steps = 4;
+  run_sft(first.job);
+  TinyRun second(lora_with_dropout());
+  second.job.start_from = latest_checkpoint(first.run.path());
+  second.job.config.max_steps = 1;
+  second.job.config.learning_rate = 1e-12;  // moves nothing
+  SftResult result = run_sft(second.job);
+  EXPECT_EQ(result.state.step, 1);
+  EXPECT_EQ(log_lines(second.run.path()).size(), 1u);
+  auto before = models::trainable_tensors(*first.model),
+       after = models::trainable_tensors(*second.model);
+  for (size_t i = 0; i < before.size(); ++i)
+    EXPECT_TRUE(at::allclose(before[i].second, after[i].second, 0, 1e-9)) << before[i].first;
+  auto file = SafetensorsFile::open(*latest_checkpoint(second.run.path()) / kCheckpointFiles[1]);
+  at::Tensor steps = models::borrow_tensor(file.tensors().at("step"));
+  EXPECT_TRUE((steps == 5).all().item<bool>());
 }
 
 TEST(Resume, OfAFinishedRunOnlyReturnsItsNumbers) {

@@ -26,8 +26,7 @@ std::vector<std::filesystem::path> event_files(const std::filesystem::path& run)
 TEST(RunFolder, IsNamedByTimeAndKeepsTheRecipe) {
   TempFolder store;
   RunFolder run = RunFolder::create(store.path(), "name: a\n");
-  EXPECT_TRUE(
-      std::regex_match(run.path().filename().string(), std::regex(R"(\d{8}T\d{6}Z-[0-9a-f]{4})")));
+  EXPECT_TRUE(std::regex_match(run.path().filename().string(), std::regex(R"(\d{8}T\d{6}Z-0001)")));
   EXPECT_EQ(run.path().parent_path(), store.path() / "runs");
   EXPECT_EQ(TempFolder::read(run.path() / "recipe.yaml"), "name: a\n");
 }
@@ -40,17 +39,44 @@ TEST(RunFolder, OpensOnlyARun) {
   EXPECT_THROW(RunFolder::open(store.path() / "missing"), UserError);
 }
 
-TEST(RunFolder, FindsTheNewestUnfinishedRunOfTheSameRecipe) {
+std::vector<std::string> names_of(const std::vector<RunFolder>& runs) {
+  std::vector<std::string> names;
+  for (const RunFolder& run : runs) names.push_back(run.name());
+  return names;
+}
+
+TEST(RunFolder, CountsTheRunsOfItsStore) {
   TempFolder store;
-  EXPECT_FALSE(RunFolder::find_resumable(store.path(), "name: a\n"));
-  for (const char* name :
-       {"20260101T000000Z-0000", "20260103T000000Z-0000", "20260102T000000Z-0000"})
+  store.write("runs/20260101T000000Z-0041/recipe.yaml", "name: a\n");
+  store.write("runs/notes-today/x", "");
+  EXPECT_TRUE(RunFolder::create(store.path(), "name: a\n").name().ends_with("Z-0042"));
+  EXPECT_TRUE(RunFolder::create(store.path(), "name: a\n").name().ends_with("Z-0043"));
+}
+
+TEST(RunFolder, ListsUnfinishedRunsNewestFirst) {
+  TempFolder store;
+  EXPECT_TRUE(RunFolder::unfinished(store.path()).empty());
+  for (const char* name : {"20260101T000000Z-0001", "20260102T000000Z-0002"})
     store.write(std::string("runs/") + name + "/recipe.yaml", "name: a\n");
-  store.write("runs/20260104T000000Z-0000/recipe.yaml", "name: b\n");
-  store.write("runs/20260103T000000Z-0000/summary.json", "{}\n");
-  auto found = RunFolder::find_resumable(store.path(), "name: a\n");
-  ASSERT_TRUE(found);
-  EXPECT_EQ(found->path().filename(), "20260102T000000Z-0000");
+  EXPECT_EQ(names_of(RunFolder::unfinished(store.path())),
+            (std::vector<std::string>{"20260102T000000Z-0002", "20260101T000000Z-0001"}));
+}
+
+TEST(RunFolder, GoesByTheCountWhenTheClockWasSetBack) {
+  TempFolder store;
+  for (const char* name : {"20260301T000000Z-0001", "20250101T000000Z-0002"})
+    store.write(std::string("runs/") + name + "/recipe.yaml", "name: a\n");
+  EXPECT_EQ(RunFolder::unfinished(store.path()).front().name(), "20250101T000000Z-0002");
+}
+
+TEST(RunFolder, PassesOverWhatWasStartedBeforeACompleteRun) {
+  TempFolder store;
+  for (const char* name :
+       {"20260101T000000Z-0001", "20260102T000000Z-0002", "20260103T000000Z-0003"})
+    store.write(std::string("runs/") + name + "/recipe.yaml", "name: a\n");
+  store.write("runs/20260102T000000Z-0002/summary.json", "{}\n");
+  EXPECT_EQ(names_of(RunFolder::unfinished(store.path())),
+            (std::vector<std::string>{"20260103T000000Z-0003"}));
 }
 
 TEST(RunFolder, LogsOneJsonLinePerRecord) {
@@ -68,17 +94,42 @@ TEST(RunFolder, RewindCutsTheLogAtTheStepAndDropsABrokenLine) {
   RunFolder run = RunFolder::create(store.path(), "name: a\n");
   for (int step = 1; step <= 4; ++step) run.log(step, {{"step", step}});
   append_line(run.path() / "log.jsonl", "{\"step\":2,\"lo");
-  run.rewind(2);
+  run.rewind(2, false);
   EXPECT_EQ(TempFolder::read(run.path() / "log.jsonl"), "{\"step\":1}\n{\"step\":2}\n");
 }
 
-TEST(RunFolder, IsFinishedByItsSummary) {
+TEST(RunFolder, RewindKeepsAValidationOnlyWhenTheCheckpointHasIt) {
+  for (bool validated : {false, true}) {
+    TempFolder store;
+    RunFolder run = RunFolder::create(store.path(), "name: a\n");
+    run.log(1, {{"step", 1}, {"loss", 2.0}});
+    run.log(1, {{"step", 1}, {"valid_loss", 2.0}});
+    run.rewind(1, validated);
+    std::string kept = "{\"step\":1,\"loss\":2.0}\n";
+    if (validated) kept += "{\"step\":1,\"valid_loss\":2.0}\n";
+    EXPECT_EQ(TempFolder::read(run.path() / "log.jsonl"), kept);
+  }
+}
+
+TEST(RunFolder, IsCompleteByItsSummary) {
   TempFolder store;
   RunFolder run = RunFolder::create(store.path(), "name: a\n");
-  EXPECT_TRUE(RunFolder::find_resumable(store.path(), "name: a\n"));
+  EXPECT_FALSE(run.is_complete());
   run.finish({{"ended", "done"}});
-  EXPECT_FALSE(RunFolder::find_resumable(store.path(), "name: a\n"));
+  EXPECT_TRUE(run.is_complete());
   EXPECT_EQ(read_json(run.path() / "summary.json")["ended"], "done");
+}
+
+TEST(RunFolder, KeepsItsOutcomeUntilItIsComplete) {
+  TempFolder store;
+  RunFolder run = RunFolder::create(store.path(), "name: a\n");
+  EXPECT_TRUE(run.outcome().is_null());
+  run.set_outcome({{"steps", 4}});
+  EXPECT_EQ(run.outcome()["steps"], 4);
+  run.finish({{"steps", 4}});
+  EXPECT_TRUE(run.outcome().is_null());
+  store.write("runs/" + run.name() + "/outcome.json", "{\"ste");
+  EXPECT_TRUE(run.outcome().is_null());
 }
 
 // Bytes of the framing as TensorFlow writes them: the record "brain.Event:2" has length 24 and this

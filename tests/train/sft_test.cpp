@@ -3,39 +3,21 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <limits>
 
 #include "core/error.h"
 #include "tests/train/tiny_training.h"
+#include "train/checkpoint_folders.h"
 
 namespace slmtune::train {
 namespace {
 
 using testing::log_lines;
+using testing::poison;
+using testing::poisoned_model;
 using testing::tiny_lora_model;
 using testing::tiny_model;
 using testing::tiny_rows;
 using testing::TinyRun;
-
-constexpr int32_t kPoison = testing::kVocabulary - 1;  // a token whose embedding is not a number
-
-// A frozen base where a row with kPoison gives a loss that is not finite. The head is not tied to
-// the embedding, so that rows without the token are sound.
-std::unique_ptr<models::CausalLM> poisoned_model() {
-  auto model = tiny_model(at::kFloat, false);
-  lora::LoraConfig config;
-  config.rank = 4;
-  lora::attach(*model, config, 3);
-  model->for_each_parameter([](const std::string& name, at::Tensor& tensor) {
-    if (name == "model.embed_tokens.weight")
-      tensor.detach()[kPoison].fill_(std::numeric_limits<float>::quiet_NaN());
-  });
-  return model;
-}
-
-void poison(data::Dataset& dataset, size_t row) {
-  dataset.rows[row].ids[0] = kPoison;
-}
 
 double largest_difference(models::CausalLM& a, models::CausalLM& b) {
   double largest = 0.0;
@@ -128,6 +110,28 @@ TEST(Sft, ValidatesAtItsShareOfAnEpochAndAtTheEnd) {
   EXPECT_LE(*result.state.best_valid_loss, *result.valid_loss);
 }
 
+// A learning rate that makes the model worse after the first validation: the best checkpoint is not
+// among the last two, and stays.
+TEST(Sft, KeepsTheCheckpointOfTheBestValidation) {
+  TinyRun tiny(tiny_lora_model());
+  data::Dataset valid = tiny_rows(5, 99);
+  tiny.job.valid = &valid;
+  tiny.job.eval.every = 0.2;  // every step
+  tiny.job.config.epochs = 3;
+  tiny.job.config.schedule = "constant";
+  tiny.job.config.learning_rate = 0.1;
+  tiny.job.config.save_minutes = 1e-9;
+  SftResult result = run_sft(tiny.job);
+  const int64_t best = result.state.best_valid_step;
+  ASSERT_LT(best, result.state.step - 2) << "the learning rate was too kind";
+  std::vector<int64_t> steps;
+  for (const CheckpointFolder& folder : checkpoint_folders(tiny.run.path()))
+    steps.push_back(folder.step);
+  EXPECT_EQ(steps, (std::vector<int64_t>{best, 14, 15}));
+  TrainState state = read_state(checkpoint_path(tiny.run.path(), best));
+  EXPECT_EQ(state.valid_loss, result.state.best_valid_loss);
+}
+
 TEST(Sft, ValidationDoesNotChangeTraining) {
   auto trained = [](bool with_validation) {
     TinyRun tiny(tiny_lora_model(0.2));
@@ -169,6 +173,25 @@ TEST(Sft, StopsAfterThreeBadStepsInARow) {
     EXPECT_EQ(error.exit_code(), ExitCode::kRefused);
   }
   EXPECT_EQ(log_lines(tiny.run.path()).size(), 3u);
+  EXPECT_FALSE(latest_checkpoint(tiny.run.path()));
+}
+
+// Good steps, then a model that broke: the checkpoint from before the bad steps is the newest.
+TEST(Sft, KeepsTheLastGoodCheckpointWhenItDiverges) {
+  TinyRun tiny(poisoned_model());
+  tiny.job.config.save_minutes = 1e-9;  // before every step
+  tiny.job.pack = false;
+  int asked = 0;
+  tiny.job.should_stop = [&] {
+    if (++asked == 2 * 4 + 1)  // step 3 is packed already
+      for (size_t row = 0; row < tiny.train.rows.size(); ++row) poison(tiny.train, row);
+    return false;
+  };
+  EXPECT_THROW(run_sft(tiny.job), UserError);
+  EXPECT_EQ(log_lines(tiny.run.path()).size(), 6u);
+  auto checkpoint = latest_checkpoint(tiny.run.path());
+  ASSERT_TRUE(checkpoint);
+  EXPECT_EQ(checkpoint->filename(), "step-000003");
 }
 
 TEST(Sft, EndsAtTheTimeLimit) {

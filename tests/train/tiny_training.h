@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -56,6 +57,26 @@ inline std::unique_ptr<models::CausalLM> tiny_lora_model(double dropout = 0.0,
   for (auto& [name, tensor] : models::trainable_tensors(*model))
     if (name.ends_with("lora_B.weight")) tensor.detach().normal_(0.0, 0.05);
   return model;
+}
+
+inline constexpr int32_t kPoison = kVocabulary - 1;  // a token whose embedding is not a number
+
+// A frozen base where a row with kPoison gives a loss that is not finite. The head is not tied to
+// the embedding, so that rows without the token are sound.
+inline std::unique_ptr<models::CausalLM> poisoned_model() {
+  auto model = tiny_model(at::kFloat, false);
+  lora::LoraConfig config;
+  config.rank = 4;
+  lora::attach(*model, config, 3);
+  model->for_each_parameter([](const std::string& name, at::Tensor& tensor) {
+    if (name == "model.embed_tokens.weight")
+      tensor.detach()[kPoison].fill_(std::numeric_limits<float>::quiet_NaN());
+  });
+  return model;
+}
+
+inline void poison(data::Dataset& dataset, size_t row) {
+  dataset.rows[row].ids[0] = kPoison;
 }
 
 inline void require_all_gradients(models::CausalLM& model) {

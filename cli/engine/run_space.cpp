@@ -1,0 +1,131 @@
+#include "cli/engine/run_space.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include "cli/engine/exports.h"
+#include "core/disk_space.h"
+#include "core/text.h"
+#include "lora/targets.h"
+#include "models/families/family.h"
+
+namespace slmtune::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Cards, scores, tokenizer files, row index; and the entry of a tensor in a file's header.
+constexpr uint64_t kSmallFiles = 16ull << 20, kEntryBytes = 256;
+
+std::unique_ptr<models::CausalLM> skeleton_of(const ModelInputs& inputs,
+                                              const kernels::DeviceChoice& device) {
+  models::LoadOptions options;
+  options.dtype = device.dtype;
+  return models::find_family(inputs.config.architecture)->build(inputs.config, options);
+}
+
+// What trains.
+struct Trained {
+  uint64_t values = 0, tensors = 0;
+  void add(int64_t count) {
+    values += static_cast<uint64_t>(count);
+    ++tensors;
+  }
+};
+
+Trained trained_by(const Recipe& recipe, const ModelInputs& inputs, models::CausalLM& skeleton) {
+  Trained trained;
+  if (recipe.method == "full") {
+    skeleton.for_each_parameter(
+        [&](const std::string&, at::Tensor& tensor) { trained.add(tensor.numel()); });
+  } else if (inputs.adapter) {
+    const fs::path file = *inputs.adapter / "adapter_model.safetensors";
+    if (!fs::exists(file)) return trained;  // loading it says what is wrong
+    const SafetensorsFile adapter = SafetensorsFile::open(file);
+    for (const auto& [name, view] : adapter.tensors()) trained.add(view.elements());
+  } else {
+    lora::Targets targets(recipe.lora.targets, "lora.targets");
+    skeleton.for_each_linear([&](const std::string& name, models::Linear& linear) {
+      if (!targets.matches(name)) return;
+      trained.add(recipe.lora.rank * linear.weight->in_features());
+      trained.add(recipe.lora.rank * linear.weight->out_features());
+    });
+  }
+  return trained;
+}
+
+DType stored_dtype(at::ScalarType dtype) {
+  return dtype == at::kBFloat16 ? DType::kBF16
+         : dtype == at::kHalf   ? DType::kF16
+         : dtype == at::kDouble ? DType::kF64
+                                : DType::kF32;
+}
+
+// The tensors of an export without their values.
+exporting::ModelParts planned_parts(const Recipe& recipe, const ModelInputs& inputs,
+                                    models::CausalLM& skeleton) {
+  exporting::ModelParts parts{inputs.config, {}, inputs.base, recipe.name};
+  std::optional<TensorFolder> base;
+  if (!inputs.facts && recipe.method != "full") base = TensorFolder::open(inputs.base);
+  skeleton.for_each_parameter([&](const std::string& name, at::Tensor& tensor) {
+    const DType dtype =
+        base && base->contains(name) ? base->at(name).dtype : stored_dtype(skeleton.dtype);
+    parts.tensors.push_back({name, dtype, tensor.sizes().vec(), {}});
+  });
+  return parts;
+}
+
+// Sums by disk, so that exports beside the store count together with it.
+class Disks {
+ public:
+  void add(const fs::path& folder, uint64_t bytes, const std::string& what) {
+    const fs::path existing = existing_folder(folder);
+    struct stat status {};
+    stat(existing.c_str(), &status);  // a folder that cannot be asked: the check says so
+    Disk& disk = disks_[status.st_dev];
+    if (disk.folder.empty()) disk.folder = existing;
+    disk.bytes += bytes;
+    disk.what += (disk.what.empty() ? "" : ", ") + what + " " + human_bytes(bytes);
+  }
+
+  void check() const {
+    for (const auto& [device, disk] : disks_)
+      check_free_space(disk.folder, disk.bytes, "the run (" + disk.what + ")");
+  }
+
+ private:
+  struct Disk {
+    fs::path folder;
+    uint64_t bytes = 0;
+    std::string what;
+  };
+  std::map<dev_t, Disk> disks_;
+};
+
+}  // namespace
+
+void check_run_space(const Recipe& recipe, const ModelInputs& inputs,
+                     const kernels::DeviceChoice& device) {
+  const auto skeleton = skeleton_of(inputs, device);
+  const Trained trained = trained_by(recipe, inputs, *skeleton);
+  // Adapters are float32 beside any base.
+  const bool is_full = recipe.method == "full";
+  const uint64_t value_bytes = is_full ? dtype_bytes(stored_dtype(device.dtype)) : 4;
+  const uint64_t weights = trained.values * value_bytes + trained.tensors * kEntryBytes;
+  Disks disks;
+  disks.add(recipe.store, 2 * (3 * weights + kEntryBytes), "two checkpoints");  // weights, moments
+  disks.add(recipe.store, weights + kSmallFiles, "the snapshot");
+  for (const ExportChoice& choice : recipe.exports) {
+    const exporting::ModelParts parts = planned_parts(recipe, inputs, *skeleton);
+    const bool is_folder = choice.format == "hf";
+    disks.add(export_path(recipe, 1, choice).parent_path(),
+              is_folder
+                  ? exporting::hf_folder_bytes(parts)
+                  : exporting::gguf_model_bytes(parts, inputs.text.tokenizer, choice.encoding),
+              "the export as " + (is_folder ? std::string("a folder") : choice.encoding));
+  }
+  disks.check();
+}
+
+}  // namespace slmtune::cli
