@@ -58,6 +58,13 @@ void sync_fully(int descriptor, const std::string& path, uint64_t bytes, int ign
   throw_io_error(path, "cannot write to disk", errno);
 }
 
+int empty_fully(int descriptor) {
+  int failed = 0;
+  do failed = ftruncate(descriptor, 0);
+  while (failed && errno == EINTR);
+  return failed;
+}
+
 size_t read_fully(int descriptor, std::span<std::byte> bytes, const std::string& path) {
   size_t done = 0;
   while (done < bytes.size()) {

@@ -53,10 +53,7 @@ void ResumableFile::append(std::span<const std::byte> bytes) {
 }
 
 void ResumableFile::restart() {
-  int failed = 0;
-  do failed = ftruncate(descriptor_, 0);
-  while (failed && errno == EINTR);
-  if (failed) throw_io_error(part_.string(), "cannot write", errno);
+  if (empty_fully(descriptor_) != 0) throw_io_error(part_.string(), "cannot write", errno);
   size_ = asked_to_write_ = 0;
 }
 

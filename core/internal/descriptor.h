@@ -39,6 +39,9 @@ void write_fully(int descriptor, std::span<const std::byte> bytes, const std::st
 // error that is none. W001, W002.
 void sync_fully(int descriptor, const std::string& path, uint64_t bytes, int ignored = 0);
 
+// ftruncate to nothing that tries again when a signal interrupts it. 0, or −1 with errno.
+int empty_fully(int descriptor);
+
 // Reads at most `bytes.size()` bytes, fewer only at the end of the file. W001, F005 for a folder.
 size_t read_fully(int descriptor, std::span<std::byte> bytes, const std::string& path);
 

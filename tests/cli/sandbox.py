@@ -79,15 +79,15 @@ class Sandbox:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
 
-    def environment(self):
-        return {**os.environ, "OMP_NUM_THREADS": "1"}
+    def environment(self, more=None):
+        return {**os.environ, "OMP_NUM_THREADS": "1", **(more or {})}
 
-    def run(self, *words, stdin="", timeout=300):
-        return subprocess.run([PROGRAM, *words], cwd=self.root, env=self.environment(), input=stdin, text=True,
+    def run(self, *words, stdin="", timeout=300, environment=None):
+        return subprocess.run([PROGRAM, *words], cwd=self.root, env=self.environment(environment), input=stdin, text=True,
                               capture_output=True, timeout=timeout, errors="surrogateescape")
 
-    def start(self, *words):
-        return subprocess.Popen([PROGRAM, *words], cwd=self.root, env=self.environment(), text=True,
+    def start(self, *words, environment=None):
+        return subprocess.Popen([PROGRAM, *words], cwd=self.root, env=self.environment(environment), text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def must(self, *words, **options):
