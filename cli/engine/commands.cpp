@@ -17,6 +17,12 @@ namespace {
                          "model");
 }
 
+// LibTorch's CPU allocator reports exhaustion as a plain c10::Error (c10/core/impl/alloc_cpu.cpp).
+bool is_out_of_memory(std::string_view text) {
+  return text.find("DefaultCPUAllocator: can't allocate memory") != std::string_view::npos ||
+         text.find("DefaultCPUAllocator: not enough memory") != std::string_view::npos;
+}
+
 // LibTorch's exceptions end here: the program does not know their types.
 template <auto run, typename... Arguments>
 ExitCode translated(Arguments... arguments) {
@@ -26,9 +32,7 @@ ExitCode translated(Arguments... arguments) {
     refuse_memory(error.what_without_backtrace());
   } catch (const c10::Error& error) {
     const char* text = error.what_without_backtrace();
-    // LibTorch's CPU allocator reports exhaustion as a plain c10::Error.
-    if (std::string_view(text).find("not enough memory") != std::string_view::npos)
-      refuse_memory(text);
+    if (is_out_of_memory(text)) refuse_memory(text);
     throw library_fault(text);
   }
 }
