@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <limits>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -21,12 +22,13 @@ namespace fs = std::filesystem;
 
 constexpr const char* kStagingPrefix = ".staging-";
 
-// A whole text of digits, greater than 0.
+// A whole text of digits, greater than 0, that has a number after it.
 std::optional<int64_t> parse_number(std::string_view text) {
   int64_t number = 0;
   auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   bool whole = error == std::errc() && stop == text.data() + text.size();
-  return whole && number > 0 ? std::optional(number) : std::nullopt;
+  const bool in_range = number > 0 && number < std::numeric_limits<int64_t>::max();
+  return whole && in_range ? std::optional(number) : std::nullopt;
 }
 
 // Numbers of the folders in `folder` (none when it is missing) whose names are `prefix` and digits
@@ -137,11 +139,15 @@ SnapshotInfo SnapshotStore::publish(Manifest manifest, const std::string& reason
 
 void SnapshotStore::record_publish(int64_t number, const std::string& reason,
                                    JournalWriter& writer) {
-  Aliases all = aliases();
-  writer.append({.action = "publish", .number = number, .alias = "latest", .reason = reason});
-  all["latest"] = std::max(all["latest"], number);
-  if (!all.count("production") || all["production"] != number) all["candidate"] = number;
-  write_aliases(aliases_path(), all);
+  const State now = state();
+  auto tells_of_it = [&](const JournalLine& line) {
+    return line.action == "publish" && line.number == number;
+  };
+  if (std::none_of(now.journal.lines.begin(), now.journal.lines.end(), tells_of_it))
+    writer.append({.action = "publish", .number = number, .alias = "latest", .reason = reason});
+  Aliases after = now.aliases;
+  if (!after.count("production") || after["production"] != number) after["candidate"] = number;
+  write_aliases(aliases_path(), after);
 }
 
 void SnapshotStore::discard(int64_t number) const noexcept {
@@ -159,13 +165,13 @@ int64_t SnapshotStore::sweep() {
     fs::remove_all(staging(number), error);
     if (error) throw_io_error(staging(number).string(), "cannot remove", error.value());
   }
-  const std::vector<int64_t> numbers = published();
-  const Journal all = journal();
-  auto tells_of = [&](const JournalLine& line) {
-    return line.action == "publish" && line.number == numbers.back();
-  };
-  if (!numbers.empty() && std::none_of(all.lines.begin(), all.lines.end(), tells_of))
-    record_publish(numbers.back(), "its run was stopped right after publishing it", writer);
+  const State now = state();
+  if (now.aliases.count("latest")) {
+    const int64_t latest = now.aliases.at("latest");
+    // The file has the number since the publication wrote it, last of all.
+    if (read_aliases(aliases_path())["latest"] < latest)
+      record_publish(latest, "its run was stopped right after publishing it", writer);
+  }
   remove_temporaries(path_);
   empty_trash();
   return static_cast<int64_t>(left.size());

@@ -39,6 +39,13 @@ class Snapshots(unittest.TestCase):
         data[-1] ^= 1
         path.write_bytes(data)
 
+    def test_help_of_each_command_has_an_example(self):
+        for command in ("diff", "promote", "rollback", "verify", "gc", "forget"):
+            text = box.must("snapshots", command, "--help").stdout
+            self.assertIn("Example:\n  slmtune snapshots " + command, text)
+        self.refused("N002", 66, "rollback", "runs/nowhere")
+        self.refused("U004", 64, "gc", STORE, "--keep", "0")
+
     def test_promote_and_rollback(self):
         self.assertEqual(box.must("snapshots", "promote", f"{STORE}#1").stdout,
                          "production: #1 (was nothing); a rollback goes to nothing\n")
