@@ -241,6 +241,18 @@ class Behaviour(unittest.TestCase):
         snapshot = self.run_json("train", "faq.yaml", "--set", "model.path=two-files", "--set", "store=runs/two")["snapshot_path"]
         self.assertTrue((box.path(snapshot) / "tokenizer.model").is_file())
 
+    def test_a_base_of_fewer_bits_trains_and_its_adapter_merges_into_the_16_bit_weights(self):
+        losses = {}
+        for quant in ("none", "nf4", "int8"):
+            store = f"runs/{quant}"
+            made = self.run_json("train", "faq.yaml", "--set", f"model.quant={quant}", "--set", f"store={store}")
+            losses[quant] = made["first_loss"]
+            box.must("merge", f"{store}#1", "--to", f"merged-{quant}")
+            box.must("generate", f"merged-{quant}", "--prompt", "hello", "--greedy", "--max-tokens", "2")
+        self.assertNotEqual(losses["nf4"], losses["none"])
+        for quant in ("nf4", "int8"):
+            self.assertAlmostEqual(losses[quant], losses["none"], delta=0.02 * losses["none"])
+
     def test_training_goes_on_from_snapshots(self):
         lora = self.run_json("train", "faq.yaml", "--set", "model={from: 'runs/faq#1'}", "--set", "store=runs/next")
         shown = self.run_json("snapshots", "show", "runs/next#1")
