@@ -33,6 +33,9 @@ struct ModelParts {
 void write_hf_folder(const ModelParts& parts, const std::filesystem::path& to,
                      uint64_t shard_bytes = 5ull << 30);
 
+// Bytes of that folder, without its tokenizer files counted to the byte.
+uint64_t hf_folder_bytes(const ModelParts& parts);
+
 struct GgufReport {
   std::filesystem::path path;
   uint64_t bytes = 0;
@@ -54,6 +57,10 @@ void check_gguf(const models::ModelConfig& config, const std::filesystem::path& 
 // (checked before).
 GgufReport write_gguf_model(const ModelParts& parts, const data::Tokenizer& tokenizer,
                             const std::string& encoding, const std::filesystem::path& to);
+
+// Size of that file, from names, shapes and dtypes alone: `fill` is not called.
+uint64_t gguf_model_bytes(const ModelParts& parts, const data::Tokenizer& tokenizer,
+                          const std::string& encoding);
 
 // Text of an Ollama Modelfile for `gguf_name` (relative) with the template and its stop texts.
 // Without `chat` Ollama takes the template of the GGUF.

@@ -5,12 +5,14 @@
 #include <charconv>
 #include <cstdio>
 #include <map>
+#include <string_view>
 #include <system_error>
 
 #include "core/atomic_file.h"
 #include "core/disk_space.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "data/tokenizer/tokenizer.h"
 #include "export/export.h"
 
 namespace slmtune::exporting {
@@ -19,20 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // Files beside the weights that a loader of the folder may want, and the terms of the licence.
-constexpr const char* kCopiedFiles[] = {"generation_config.json",
-                                        "tokenizer.json",
-                                        "tokenizer_config.json",
-                                        "special_tokens_map.json",
-                                        "added_tokens.json",
-                                        "vocab.json",
-                                        "merges.txt",
-                                        "tokenizer.model",
-                                        "tekken.json",
-                                        "chat_template.jinja",
-                                        "chat_template.json",
-                                        "LICENSE",
-                                        "LICENSE.txt",
-                                        "NOTICE"};
+// Copied besides the tokenizer's files.
+constexpr std::string_view kCopiedFiles[] = {"generation_config.json", "LICENSE", "LICENSE.txt",
+                                             "NOTICE"};
 
 uint64_t bytes_of(const TensorSource& source) {
   uint64_t bytes = dtype_bytes(source.dtype);
@@ -125,12 +116,14 @@ class StagingFolder {
     make_folder(folder_of(to));
     remove_abandoned(prefix);
     path_ = folder_of(to) / (prefix + std::to_string(getpid()));
-    make_folder(path_);
+    try {
+      make_folder(path_);
+    } catch (...) {
+      remove();
+      throw;
+    }
   }
-  ~StagingFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
+  ~StagingFolder() { remove(); }
   StagingFolder(const StagingFolder&) = delete;
   StagingFolder& operator=(const StagingFolder&) = delete;
   const fs::path& path() const { return path_; }
@@ -142,6 +135,11 @@ class StagingFolder {
   }
 
  private:
+  void remove() const {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+
   void remove_abandoned(const std::string& prefix) {
     for (const auto& entry : fs::directory_iterator(folder_of(to_))) {
       const std::string name = entry.path().filename().string();
@@ -169,19 +167,26 @@ void check_target(const fs::path& to) {
 
 }  // namespace
 
+uint64_t hf_folder_bytes(const ModelParts& parts) {
+  uint64_t bytes = 16ull << 20;  // tokenizer files and headers
+  for (const TensorSource& tensor : stored_tensors(parts)) bytes += bytes_of(tensor);
+  return bytes;
+}
+
 void write_hf_folder(const ModelParts& parts, const fs::path& to_given, uint64_t shard_bytes) {
   const fs::path to = to_given.filename().empty() ? to_given.parent_path() : to_given;  // "out/"
   check_target(to);
   const std::vector<TensorSource> tensors = stored_tensors(parts);
-  uint64_t needed = 16ull << 20;  // tokenizer files and headers
-  for (const TensorSource& tensor : tensors) needed += bytes_of(tensor);
+  check_free_space(existing_folder(folder_of(to)), hf_folder_bytes(parts), "the export");
   StagingFolder staging(to);
-  check_free_space(folder_of(to), needed, "the export");
   write_weights(tensors, staging.path(), shard_bytes);
   write_file(staging.path() / "config.json", config_text(parts, tensors));
-  for (const char* name : kCopiedFiles)
+  auto copy = [&](std::string_view name) {
     if (fs::is_regular_file(parts.folder / name))
       copy_file_atomically(parts.folder / name, staging.path() / name);
+  };
+  for (std::string_view name : data::tokenizer_file_names()) copy(name);
+  for (std::string_view name : kCopiedFiles) copy(name);
   staging.publish();
 }
 

@@ -4,7 +4,6 @@
 #include "cli/engine/exports.h"
 #include "cli/output.h"
 #include "cli/signals.h"
-#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "export/encodings/encoding.h"
@@ -41,7 +40,6 @@ ExitCode run_export(const ExportOptions& options, const Common& common) {
   MergedModel merged =
       merged_model(*loaded.model, loaded.source.base, loaded.source.base, to.stem().string());
   if (options.format == "hf") {
-    if (to.has_parent_path()) make_folder(to.parent_path());
     exporting::write_hf_folder(merged.parts, to);
     if (common.json)
       print_json({{"schema", 1}, {"format", "hf"}, {"path", to.string()}});

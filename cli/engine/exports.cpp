@@ -25,7 +25,6 @@ bool is_there(const ExportChoice& choice, const fs::path& to) {
 }
 
 OrderedJson export_hf(const MergedModel& merged, const fs::path& to) {
-  if (to.has_parent_path()) make_folder(to.parent_path());
   exporting::write_hf_folder(merged.parts, to);
   log_info("export: " + to.string());
   return {{"format", "hf"}, {"path", to.string()}};
@@ -49,7 +48,6 @@ MergedModel merged_model(models::CausalLM& model, const fs::path& weights_folder
 GgufExport export_gguf(const MergedModel& merged, const TextSide& text, const std::string& encoding,
                        const fs::path& to) {
   exporting::check_gguf(merged.parts.config, merged.parts.folder);
-  if (to.has_parent_path()) make_folder(to.parent_path());
   GgufExport done{exporting::write_gguf_model(merged.parts, text.tokenizer, encoding, to), {}};
   fs::path modelfile = to.parent_path() / "Modelfile";
   if (fs::exists(modelfile)) {

@@ -2,7 +2,6 @@
 #include "cli/engine/exports.h"
 #include "cli/output.h"
 #include "cli/signals.h"
-#include "core/atomic_file.h"
 #include "core/log.h"
 
 namespace slmtune::cli {
@@ -20,7 +19,6 @@ ExitCode run_merge(const MergeOptions& options, const Common& common) {
   fs::path to = options.to;
   MergedModel merged =
       merged_model(*loaded.model, loaded.source.base, loaded.source.base, to.filename().string());
-  if (to.has_parent_path()) make_folder(to.parent_path());
   exporting::write_hf_folder(merged.parts, to);
   if (common.json)
     print_json({{"schema", 1},

@@ -146,6 +146,22 @@ double verify(const std::vector<PlannedTensor>& plan, const fs::path& path) {
   return worst;
 }
 
+struct FilePlan {
+  std::vector<PlannedTensor> tensors;
+  GgufMetadata metadata;
+};
+
+FilePlan plan_file(const ModelParts& parts, const data::Tokenizer& tokenizer,
+                   const Encoding& encoding) {
+  const models::GgufFacts& facts = models::find_family(parts.config.architecture)->gguf;
+  FilePlan file{plan_tensors(parts, facts, encoding), {}};
+  const int64_t rows = vocabulary_rows(parts, file.tensors);
+  file.metadata = model_metadata(parts, facts, encoding, rows);
+  for (auto& entry : tokenizer_metadata(parts, tokenizer, rows))
+    file.metadata.push_back(std::move(entry));
+  return file;
+}
+
 // The file under a hidden name until it is checked; removed when something fails.
 class UnverifiedFile {
  public:
@@ -188,17 +204,20 @@ void check_gguf(const models::ModelConfig& config, const fs::path& folder) {
                             help);
 }
 
+uint64_t gguf_model_bytes(const ModelParts& parts, const data::Tokenizer& tokenizer,
+                          const std::string& encoding_name) {
+  check_gguf(parts.config, parts.folder);
+  const FilePlan file = plan_file(parts, tokenizer, encoding_or_throw(encoding_name));
+  std::vector<GgufTensorSource> tensors;
+  for (const PlannedTensor& planned : file.tensors) tensors.push_back({table_entry(planned), {}});
+  return gguf_file_bytes(file.metadata, tensors);
+}
+
 GgufReport write_gguf_model(const ModelParts& parts, const data::Tokenizer& tokenizer,
                             const std::string& encoding_name, const fs::path& to) {
   const Encoding& encoding = encoding_or_throw(encoding_name);
   check_gguf(parts.config, parts.folder);
-  const models::GgufFacts& facts = models::find_family(parts.config.architecture)->gguf;
-  const std::vector<PlannedTensor> plan = plan_tensors(parts, facts, encoding);
-  const int64_t rows = vocabulary_rows(parts, plan);
-  GgufMetadata metadata = model_metadata(parts, facts, encoding, rows);
-  for (auto& entry : tokenizer_metadata(parts, tokenizer, rows))
-    metadata.push_back(std::move(entry));
-
+  const auto [plan, metadata] = plan_file(parts, tokenizer, encoding);
   GgufReport report;
   std::vector<GgufTensorSource> tensors;
   for (const PlannedTensor& planned : plan) {
@@ -212,8 +231,8 @@ GgufReport write_gguf_model(const ModelParts& parts, const data::Tokenizer& toke
   if (fs::is_directory(to))
     throw IoError("W004", to.string(), "cannot create: this is a folder", "name a file in it");
   report.bytes = gguf_file_bytes(metadata, tensors);
+  check_free_space(existing_folder(folder_of(to)), report.bytes, "the export");
   make_folder(folder_of(to));
-  check_free_space(folder_of(to), report.bytes, "the export");
   UnverifiedFile file(to);
   write_gguf(file.path(), metadata, tensors);
   report.worst_error = verify(plan, file.path());

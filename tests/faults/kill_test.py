@@ -210,6 +210,22 @@ class Damaged(unittest.TestCase):
             done += 1
         print(f"damage: {done} checkpoints damaged, each passed over with one warning")
 
+    def test_a_damaged_snapshot_answers_nobody(self):
+        snapshot = box.path("snapshot-copy")
+        shutil.copytree(box.path("runs/whole/snapshots/0001"), snapshot)
+        self.assertEqual(box.run("generate", str(snapshot), "--prompt", "a", "--max-tokens", "1").returncode, 0)
+        file = snapshot / "adapter_model.safetensors"
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        file.unlink()
+        file.write_bytes(content)
+        for words in (["generate", str(snapshot), "--prompt", "a"],
+                      ["export", str(snapshot), "--format", "gguf", "--to", "damaged.gguf"]):
+            result = box.run(*words)
+            self.assertEqual(result.returncode, 65, result.stderr)
+            self.assertIn("error[S004]", result.stderr)
+            self.assertIn(file.name, result.stderr)
+
 
 if __name__ == "__main__":
     random.seed(5)
