@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/safetensors.h"
 #include "core/text.h"
 #include "lora/attach.h"
 #include "lora/peft_files.h"
@@ -37,6 +38,7 @@ void refuse_file(const fs::path& path) {
     throw UserError("U005", path.string(), "a GGUF file cannot be used here",
                     "name the Hugging Face folder it was made from; 'slmtune inspect' shows what a "
                     "GGUF file holds");
+  if (has_pickle_name(path)) refuse_pickle(path);
   throw UserError("U005", path.string(), "this is a file, not a model folder",
                   "name the folder that holds config.json");
 }
@@ -80,9 +82,7 @@ ModelSource resolve_plain(const std::string& text) {
   return from_folder(text);
 }
 
-}  // namespace
-
-ModelSource resolve_source(const std::string& text, const std::optional<std::string>& adapter) {
+ModelSource resolve_unchecked(const std::string& text, const std::optional<std::string>& adapter) {
   if (!adapter) return resolve_plain(text);
   ModelSource source = resolve_plain(text);
   if (source.adapter)
@@ -94,6 +94,16 @@ ModelSource resolve_source(const std::string& text, const std::optional<std::str
                     "name a PEFT folder or a LoRA snapshot");
   source.adapter = folder;
   source.label = *adapter;
+  return source;
+}
+
+}  // namespace
+
+ModelSource resolve_source(const std::string& text, const std::optional<std::string>& adapter) {
+  ModelSource source = resolve_unchecked(text, adapter);
+  // A bit that flipped on the disk is found before it answers anybody.
+  for (const fs::path& folder : {source.base, source.adapter.value_or("")})
+    if (!folder.empty() && has(folder, "manifest.json")) store::verify_snapshot(folder);
   return source;
 }
 

@@ -27,7 +27,7 @@ struct ModelSource {
 };
 
 // N003/N004/S… not there, F060 adapter without its base, U005 a kind of file that cannot be used
-// here.
+// here. Snapshots are compared with their manifests, byte for byte: S004, S005, S006.
 ModelSource resolve_source(const std::string& text, const std::optional<std::string>& adapter);
 
 // Tokenizer and chat template. Base models have no template: `chat` is null then and `why_no_chat`
