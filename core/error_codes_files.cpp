@@ -63,7 +63,8 @@ constexpr ErrorRow kRows[] = {
      "files of two revisions were mixed in one folder. Fetch the index and all shards of one "
      "revision."},
     {"F015", kBadData, "only pickled weights found",
-     "The folder has weights only as .bin or .pt files. These are Python pickles, which can run "
+     "The weights are there only as .bin, .pt, .pth or .ckpt files, or a file of that kind stands "
+     "under another name. These are Python pickles, which can run "
      "any code when they are "
      "opened, so slmtune never reads them. Convert them once in Python: load the model with "
      "transformers and call "
@@ -130,7 +131,8 @@ constexpr ErrorRow kRows[] = {
      "BF16 or F16 and quantise with the recipe key model.quant."},
     {"F057", kBadData, "stored 4-bit weight that does not fit its shape",
      "The bytes, the block scales or the scales of the scales of a 4-bit weight are more or fewer "
-     "than its shape needs: the file is damaged or of another model. Fetch the model again, or take "
+     "than its shape needs: the file is damaged or of another model. Fetch the model again, or "
+     "take "
      "its 16-bit folder and let slmtune quantise it with model.quant: nf4."},
     {"F060", kBadData, "adapter_config.json malformed",
      "The adapter folder has an adapter_config.json in which a member is missing or has a "

@@ -48,7 +48,7 @@ class SafetensorsFile {
 // how to convert it. No pickle is ever read, since reading one runs what it says.
 bool has_pickle_name(const std::filesystem::path& path);
 [[noreturn]] void refuse_pickle(const std::filesystem::path& path,
-                                const std::string& help = "save it again with safe_serialization=True");
+                                const std::string& help = "load it where it was made and save it as safetensors");
 
 // The weights of a Hugging Face folder: model.safetensors, or the shards that model.safetensors.index.json names
 // (names in index and shards must be the same set: F014). `consolidated*.safetensors` is ignored. Only .bin/.pt weights

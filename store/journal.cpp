@@ -25,6 +25,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxBytes = 256ull << 20;
+constexpr size_t kMaxLine = 1 << 20;
+constexpr int64_t kMaxNumber = 1'000'000'000'000;
 constexpr std::string_view kCrc = ",\"crc\":\"";
 constexpr size_t kCrcTail = kCrc.size() + 8 + 2;  // 8 digits and "}
 
@@ -61,6 +63,7 @@ std::optional<JournalLine> line_of(const Json& record) {
     return std::nullopt;
   JournalLine line;
   line.number = record["number"].get<int64_t>();
+  if (line.number < 0 || line.number > kMaxNumber) return std::nullopt;
   line.action = text("action");
   line.alias = text("alias");
   line.reason = text("reason");
@@ -73,6 +76,10 @@ std::optional<JournalLine> line_of(const Json& record) {
 
 void read_line(std::string_view text, int64_t number, Journal& journal) {
   if (text.empty()) return;
+  if (text.size() > kMaxLine) {
+    journal.problems.push_back({number, false});
+    return;
+  }
   const Crc crc = check_crc(text);
   auto line = crc == Crc::kWrong ? std::nullopt : line_of(Json::parse(text, nullptr, false));
   // Only lines of older versions, which name no user, have no checksum.

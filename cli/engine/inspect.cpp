@@ -4,6 +4,8 @@
 #include "cli/engine/inspect.h"
 #include "cli/output.h"
 #include "core/error.h"
+#include "core/safetensors.h"
+#include "core/text.h"
 #include "core/yaml_reader.h"
 #include "data/tokenizer/tokenizer.h"
 #include "store/snapshot_store.h"
@@ -22,6 +24,7 @@ bool starts_with_gguf(const fs::path& path) {
 Inspection inspect_file(const fs::path& path) {
   if (path.extension() == ".gguf" || starts_with_gguf(path)) return inspect_gguf(path);
   if (path.extension() == ".safetensors") return inspect_safetensors(path);
+  if (has_pickle_name(path)) refuse_pickle(path);
   if (path.filename() == "tokenizer.json") return inspect_tokenizer(path.parent_path());
   if (path.extension() == ".yaml" && YamlReader::from_file(path).has("architecture"))
     return inspect_facts(path);
@@ -58,7 +61,7 @@ ExitCode run_inspect(const InspectOptions& options, const Common& common) {
   if (common.json)
     print_json(result.json);
   else
-    print(result.text);
+    print(printable(result.text));
   return ExitCode::kDone;
 }
 

@@ -8,7 +8,7 @@
 namespace slmtune::data {
 namespace {
 
-constexpr uint64_t kLimit = 8ull << 20;
+constexpr uint64_t kLimit = 1 << 20;  // published templates have up to 20 kB
 
 // "chat_template": a text, or a list of {name, template} of which "default" counts.
 std::string template_member(const std::filesystem::path& path) {
@@ -30,8 +30,15 @@ std::string chat_template_text(const std::filesystem::path& model_folder) {
   // transformers lets the file of its own win over tokenizer_config.json.
   const std::filesystem::path jinja = model_folder / "chat_template.jinja";
   if (std::filesystem::exists(jinja)) return read_text_file(jinja, kLimit);
-  for (const char* name : {"tokenizer_config.json", "chat_template.json"})
-    if (std::string text = template_member(model_folder / name); !text.empty()) return text;
+  for (const char* name : {"tokenizer_config.json", "chat_template.json"}) {
+    const std::filesystem::path path = model_folder / name;
+    std::string text = template_member(path);
+    if (text.size() > kLimit)
+      throw FileFormatError("F001", path.string(),
+                            "its 'chat_template' is larger than " + human_bytes(kLimit),
+                            "check that this is the right file");
+    if (!text.empty()) return text;
+  }
   return {};
 }
 

@@ -97,6 +97,16 @@ size_t end_of_tag(std::string_view jinja, size_t at) {
   return std::string_view::npos;
 }
 
+// Where the next tag opens at or behind `from`; npos if none does.
+size_t next_tag(std::string_view jinja, size_t from) {
+  for (size_t at = jinja.find('{', from); at != std::string_view::npos;
+       at = jinja.find('{', at + 1))
+    if (at + 1 < jinja.size() &&
+        std::string_view("{%#").find(jinja[at + 1]) != std::string_view::npos)
+      return at;
+  return std::string_view::npos;
+}
+
 }  // namespace
 
 JinjaFacts JinjaFacts::read(std::string_view jinja) {
@@ -104,8 +114,7 @@ JinjaFacts JinjaFacts::read(std::string_view jinja) {
   bool after_block = false, after_dash = false;
   size_t done = 0;
   for (;;) {
-    const size_t at =
-        std::min({jinja.find("{{", done), jinja.find("{%", done), jinja.find("{#", done)});
+    const size_t at = next_tag(jinja, done);
     const std::string_view next =
         at == std::string_view::npos ? std::string_view() : jinja.substr(at);
     facts.emitted += trimmed(jinja.substr(done, next.empty() ? next.npos : at - done), after_block,

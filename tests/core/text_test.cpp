@@ -84,6 +84,7 @@ TEST(Shown, KeepsATerminalSafe) {
   EXPECT_EQ(shown("\xc2\x9b"
                   "31m"),
             "?31m");  // C1 control sequence introducer
+  EXPECT_EQ(printable("a\x1b[31m\nb\xff\x9b"), "a?[31m\nb??");
   EXPECT_EQ(shown("abcdef", 3), "abc…");
   EXPECT_EQ(shown("ab\xc3\xa4", 3), "ab…");  // never half a letter
 }

@@ -55,9 +55,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   slmtune::fuzz::targets().front()->run({reinterpret_cast<const char*>(data), size});
   const double seconds = processor_seconds() - start;
   const int64_t allowed = 4 * static_cast<int64_t>(size) + kFreeMemory;
-  if (seconds > kSeconds) fault("seconds", seconds, kSeconds);
   if (peak - before > allowed)
     fault("MB of memory", static_cast<double>(peak - before) / 1e6,
           static_cast<double>(allowed) / 1e6);
+  if (seconds > kSeconds) fault("seconds", seconds, kSeconds);
   return 0;
 }

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Nothing of ours refers to LibTorch's readers of pickles: no_pickle_test.py PROGRAM LIBRARY..."""
+"""Pickles are refused by name, and nothing of ours refers to LibTorch's readers of them: no_pickle_test.py PROGRAM LIBRARY"""
+import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 # torch::load, torch::jit::load and import, pickle_load, the Unpickler, and the readers of its archives.
 READERS = re.compile(r"[Pp]ickl|torch::load|torch::jit::|caffe2::serialize|PyTorchStreamReader|PyTorchFileReader")
@@ -14,7 +16,19 @@ def undefined_symbols(binary):
     return [line.split(maxsplit=1)[1] for line in result.stdout.splitlines() if line.split()]
 
 
+def check_refused(program):
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ["pytorch_model.bin", "model.pt", "model.pth", "model.ckpt"]:
+            file = pathlib.Path(folder) / name
+            file.write_bytes(b"PK\x03\x04")
+            for command in [["inspect", file], ["generate", file, "--prompt", "a"]]:
+                result = subprocess.run([program, *map(str, command)], text=True, capture_output=True)
+                if result.returncode != 65 or "F015" not in result.stderr or "safetensors" not in result.stderr:
+                    sys.exit(f"{command[0]} {name}: status {result.returncode}, {result.stderr}")
+
+
 def main(binaries):
+    check_refused(binaries[0])
     symbols = {binary: undefined_symbols(binary) for binary in binaries}
     total = sum(len(names) for names in symbols.values())
     if not any(name.startswith("at::") for names in symbols.values() for name in names):

@@ -243,14 +243,23 @@ BadFiles bad_chat_templates() {
            "a loop without an end", "F040", unknown, jinja,
            "{% for x in range(10**9) %}{% for y in range(10**9) %}{{ x }}{% endfor %}{% endfor %}"),
        template_row("a tag that never closes", "F040", unknown, jinja, "{{ '<|im_start|>"),
-       template_row("half a million open tags", "F040", unknown, jinja,
+       template_row("100,000 open tags", "F040", unknown, jinja,
                     [] {
                       std::string text;
-                      for (int i = 0; i < 500'000; ++i) text += "{{'";
+                      for (int i = 0; i < 100'000; ++i) text += "{{'";
                       return text;
                     }()),
-       template_row("a template over 8 MiB", "F001", "larger than 8.0 MiB", jinja,
-                    std::string((8 << 20) + 1, 'a')),
+       template_row("200,000 tags of one kind", "F040", unknown, jinja,
+                    [] {
+                      std::string text;
+                      for (int i = 0; i < 200'000; ++i) text += "{%a%}";
+                      return text;
+                    }()),
+       template_row("a template over 1 MiB", "F001", "larger than 1.0 MiB", jinja,
+                    std::string((1 << 20) + 1, 'a')),
+       template_row("the same in tokenizer_config.json", "F001", "larger than 1.0 MiB",
+                    "tokenizer_config.json",
+                    "{\"chat_template\":\"" + std::string((1 << 20) + 1, 'a') + "\"}"),
        template_row("a list of templates without a text", "F004", "'template'",
                     "tokenizer_config.json",
                     R"({"chat_template":[{"name":"default","template":7}]})"),

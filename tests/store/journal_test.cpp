@@ -113,6 +113,15 @@ TEST_F(JournalFile, LinesThatAreNoRecordsAreProblems) {
   EXPECT_EQ(journal.problems.size(), 4u);
 }
 
+TEST_F(JournalFile, NumbersAndLinesBeyondAllUseAreProblems) {
+  const std::string deep(2 << 20, '[');
+  write("{\"number\":9223372036854775807}\n{\"number\":-1}\n{\"number\":18446744073709551615}\n" +
+        deep + "\n{\"number\":7}\n");
+  const Journal journal = read_journal(path);
+  EXPECT_EQ(highest_number(journal), 7);
+  EXPECT_EQ(journal.problems.size(), 4u);
+}
+
 TEST_F(JournalFile, AMissingOneIsEmpty) {
   EXPECT_TRUE(read_journal(path).lines.empty());
   EXPECT_EQ(highest_number({}), 0);
