@@ -10,7 +10,7 @@
 
 namespace slmtune {
 
-// W001. A folder that is not there any more is no error.
+// W001, W003, W004. A folder that is not there any more is no error.
 void hide_folder(const std::filesystem::path& folder);
 
 // Deletes every hidden folder in `parent`; returns how many. W001, W003.
