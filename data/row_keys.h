@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
-namespace simdjson::dom { class object; }
+namespace simdjson::dom {
+class object;
+}
 
 namespace slmtune::data {
 
