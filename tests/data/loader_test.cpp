@@ -40,7 +40,10 @@ TEST(ReadExamples, ToleratesByteOrderMarkCarriageReturnsAndBlankLines) {
   const auto file =
       folder.write("a.jsonl", "\xEF\xBB\xBF{\"text\":\"a\"}\r\n\r\n  \n{\"text\":\"b\"}");
   std::vector<std::string> places;
+  ::testing::internal::CaptureStderr();
   const auto examples = read_examples(file, "auto", &places);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "note: " + file.string() + ": left out a byte order mark and Windows line ends\n");
   ASSERT_EQ(examples.size(), 2u);
   EXPECT_EQ(examples[1].spans[0].text, "b");
   EXPECT_THAT(places, ElementsAre(file.string() + ":1", file.string() + ":4"));
