@@ -22,7 +22,8 @@ void add_keys(std::vector<RecipeKey>& keys, const std::vector<FieldFacts>& field
 
 std::string joined(const std::vector<std::string>& words, const std::string& around) {
   std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + around + word + around;
+  for (const std::string& word : words)
+    text.append(text.empty() ? "" : ", ").append(around).append(word).append(around);
   return text;
 }
 
@@ -101,7 +102,7 @@ std::string example_entry(const FieldFacts& list) {
     if (field.is_alternative)
       other += "  # or {" + pair + "}";
     else
-      text += (text.empty() ? "" : ", ") + pair;
+      text.append(text.empty() ? "" : ", ").append(pair);
   }
   return "{" + text + "}" + other;
 }

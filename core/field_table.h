@@ -129,7 +129,10 @@ class FieldTable {
   std::string block(const Config& config, size_t indent) const {
     std::string text;
     for (const auto& [key, value] : values(config))
-      text += std::string(indent, ' ') + key + ":" + (value[0] == '\n' ? "" : " ") + value + "\n";
+      text.append(indent, ' ')
+          .append(key)
+          .append(value[0] == '\n' ? ":" : ": ")
+          .append(value + "\n");
     return text;
   }
 
@@ -137,7 +140,7 @@ class FieldTable {
   std::string flow(const Config& config) const {
     std::string text;
     for (const auto& [key, value] : values(config))
-      text += (text.empty() ? "" : ", ") + key + ": " + value;
+      text.append(text.empty() ? "" : ", ").append(key).append(": ").append(value);
     return "{" + text + "}";
   }
 
