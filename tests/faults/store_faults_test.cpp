@@ -9,7 +9,7 @@ TEST(StoreFaults, EveryCallTimesEveryFaultLeavesNoBadState) {
 }
 
 TEST(StoreFaults, NoSyncAndNoRenameCanBeLeftOut) {
-  expect_every_place_needed(store_operations(), 2, [](const std::string& place) {
+  expect_every_place_needed(store_operations(), 3, [](const std::string& place) {
     return place.find("slmtune::store::") != std::string::npos;
   });
 }

@@ -18,13 +18,15 @@ namespace fs = std::filesystem;
 using store::SnapshotStore;
 using Numbers = std::set<int64_t>;
 
-// Writes the files of a snapshot in the way training does, and one as a copying tool would.
+// Writes the files of a snapshot in the way training does, and two as a copying tool would.
 void publish_one(SnapshotStore& store) {
   const int64_t number = store.claim();
   try {
     const fs::path staging = store.staging(number);
     write_file(staging / "adapter_model.safetensors", std::string(3000, 'w'));
     write_plainly(staging / "adapter_config.json", "{}\n", false);
+    make_folder(staging / "more");
+    write_plainly(staging / "more/merges.txt", "a b\n", false);
     store::Manifest manifest;
     manifest.number = number;
     manifest.name = "faq";

@@ -33,7 +33,7 @@ TEST_F(TrainFaults, EveryCallOfAnExportTimesEveryFaultLeavesNoBadState) {
 TEST_F(TrainFaults, NoSyncAndNoRenameCanBeLeftOut) {
   std::vector<Operation> operations = train_operations();
   for (Operation& operation : export_operations()) operations.push_back(operation);
-  expect_every_place_needed(operations, 2, is_of_training);
+  expect_every_place_needed(operations, 3, is_of_training);
 }
 
 }  // namespace

@@ -100,10 +100,29 @@ Operation rewind_run() {
           }};
 }
 
+// What a checkpoint relies on: the steps before it are in the log.
+Operation log_and_sync() {
+  return {"log a step, sync",
+          [](const fs::path& root) { train::RunFolder::create(root, "name: tiny\n"); },
+          [](const fs::path& root) {
+            const fs::path folder = fs::directory_iterator(root / "runs")->path();
+            train::RunFolder run = train::RunFolder::open(folder);
+            run.log(1, {{"step", 1}, {"loss", 2.5}});
+            run.sync_log();
+          },
+          [](const fs::path& root, bool done) -> std::string {
+            const fs::path log = fs::directory_iterator(root / "runs")->path() / "log.jsonl";
+            if (!done) return "";
+            if (!fs::exists(log)) return "the log is lost";
+            const std::string line = R"({"step":1,"loss":2.5})";
+            return read_text_file(log).find(line) == std::string::npos ? "a step is lost" : "";
+          }};
+}
+
 }  // namespace
 
 std::vector<Operation> train_operations() {
-  return {save(), save_over_damage(), finish_run(), rewind_run()};
+  return {save(), save_over_damage(), finish_run(), rewind_run(), log_and_sync()};
 }
 
 }  // namespace slmtune::faults
