@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "cli/engine/exports.h"
+#include "core/error.h"
 #include "core/log.h"
 #include "core/text.h"
 
@@ -19,18 +20,27 @@ uint64_t peak_memory_bytes() {
 // The loaded snapshot, the first time that an export needs it.
 class SnapshotModel {
  public:
-  explicit SnapshotModel(const store::SnapshotInfo& snapshot)
-      : source_(resolve_source(snapshot.path.string(), std::nullopt)) {}
+  explicit SnapshotModel(const store::SnapshotInfo& snapshot) : path_(snapshot.path) {}
 
   const LoadedModel& loaded() {
-    if (!loaded_) loaded_ = load_for_export(source_);
+    if (!loaded_) loaded_ = load_for_export(resolve_source(path_.string(), std::nullopt));
     return *loaded_;
   }
 
  private:
-  ModelSource source_;
+  std::filesystem::path path_;
   std::optional<LoadedModel> loaded_;
 };
+
+OrderedJson missing_exports(const Recipe& recipe, const store::SnapshotInfo& snapshot) {
+  SnapshotModel model(snapshot);
+  auto merged = [&] {
+    const LoadedModel& loaded = model.loaded();
+    return merged_model(*loaded.model, loaded.source.base, loaded.source.base, recipe.name);
+  };
+  auto text = [&]() -> const TextSide& { return model.loaded().text; };
+  return make_exports(recipe, snapshot.number, {merged, text}, /*keep=*/true);
+}
 
 }  // namespace
 
@@ -93,7 +103,7 @@ OrderedJson complete_run(train::RunFolder& run, OrderedJson summary,
 }
 
 OrderedJson finish_published(const Recipe& recipe, train::RunFolder& run,
-                             const store::SnapshotInfo& snapshot) {
+                             const store::SnapshotInfo& snapshot, bool must_export) {
   log_info(fmt::format("run {} is snapshot #{} already; what it left undone is done now",
                        run.name(), snapshot.number));
   OrderedJson summary = run.outcome();
@@ -105,13 +115,14 @@ OrderedJson finish_published(const Recipe& recipe, train::RunFolder& run,
                {"snapshot", nullptr},
                {"snapshot_path", nullptr},
                {"metrics", snapshot.manifest.metrics}};
-  SnapshotModel model(snapshot);
-  auto merged = [&] {
-    const LoadedModel& loaded = model.loaded();
-    return merged_model(*loaded.model, loaded.source.base, loaded.source.base, recipe.name);
-  };
-  auto text = [&]() -> const TextSide& { return model.loaded().text; };
-  OrderedJson exports = make_exports(recipe, snapshot.number, {merged, text}, /*keep=*/true);
+  OrderedJson exports = OrderedJson::array();
+  try {
+    exports = missing_exports(recipe, snapshot);
+  } catch (const Error& error) {
+    if (must_export) throw;
+    log_warning(fmt::format("snapshot #{} has no exports: {}", snapshot.number,
+                            error.diagnostics().front().what));
+  }
   return complete_run(run, std::move(summary), snapshot, exports);
 }
 

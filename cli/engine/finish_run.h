@@ -22,8 +22,9 @@ OrderedJson complete_run(train::RunFolder& run, OrderedJson summary,
                          const store::SnapshotInfo& snapshot, const OrderedJson& exports);
 
 // Makes the recipe's exports that are missing for `snapshot`, which `run` published before it was
-// stopped, and completes the run. Nothing is trained or published again.
+// stopped, and completes the run. Nothing is trained or published again. Without `must_export` an
+// export that fails is only warned of: other work waits.
 OrderedJson finish_published(const Recipe& recipe, train::RunFolder& run,
-                             const store::SnapshotInfo& snapshot);
+                             const store::SnapshotInfo& snapshot, bool must_export);
 
 }  // namespace slmtune::cli

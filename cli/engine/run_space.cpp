@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "cli/engine/exports.h"
+#include "core/atomic_file.h"
 #include "core/disk_space.h"
 #include "core/text.h"
 #include "lora/targets.h"
@@ -119,7 +120,7 @@ void check_run_space(const Recipe& recipe, const ModelInputs& inputs,
   for (const ExportChoice& choice : recipe.exports) {
     const exporting::ModelParts parts = planned_parts(recipe, inputs, *skeleton);
     const bool is_folder = choice.format == "hf";
-    disks.add(export_path(recipe, 1, choice).parent_path(),
+    disks.add(folder_of(export_path(recipe, 1, choice)),
               is_folder
                   ? exporting::hf_folder_bytes(parts)
                   : exporting::gguf_model_bytes(parts, inputs.text.tokenizer, choice.encoding),

@@ -3,8 +3,8 @@
 #include "cli/engine/commands.h"
 #include "cli/engine/finish_run.h"
 #include "cli/engine/publish.h"
-#include "cli/engine/run_space.h"
 #include "cli/engine/run_identity.h"
+#include "cli/engine/run_space.h"
 #include "cli/engine/train_run.h"
 #include "cli/output.h"
 #include "cli/signals.h"
@@ -134,8 +134,8 @@ ExitCode train_in_store(const TrainOptions& options, const Recipe& recipe,
   const StopSignals handlers;
   Start begun = start(options, recipe, inputs);
   if (auto snapshot = published(begun)) {
-    OrderedJson summary = finish_published(recipe, begun.earlier->folder, *snapshot);
     const bool is_same = train::read_state(begun.earlier->checkpoint).identity == begun.identity;
+    OrderedJson summary = finish_published(recipe, begun.earlier->folder, *snapshot, is_same);
     if (is_same) return print_result(summary, common);
     if (!options.resume_as_new) begun.earlier.reset();
   }

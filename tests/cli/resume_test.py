@@ -239,6 +239,37 @@ class GoingOn(unittest.TestCase):
         self.assertTrue((run / "summary.json").exists())
         self.assertEqual(snapshots("runs/other"), ["0001", "0002"])
 
+    def test_a_kill_after_publishing_does_not_publish_twice(self):
+        box.write("long.yaml", LONG)
+        exports = ", ".join(f"{{format: gguf, encoding: f16, to: killed/{index}.gguf}}" for index in range(60))
+        words = ["train", "long.yaml", "--set", "store=runs/gone", "--set", "train.epochs=1", "--set", f"export=[{exports}]"]
+        program = box.start(*words)
+        while not box.path("runs/gone/snapshots/0001").exists():
+            self.assertIsNone(program.poll())
+            time.sleep(0.001)
+        program.kill()
+        program.communicate(timeout=60)
+        run, = runs("runs/gone")
+        self.assertFalse((run / "summary.json").exists())
+        self.assertEqual(box.run(*words).returncode, 0)
+        self.assertEqual(snapshots("runs/gone"), ["0001"])
+        self.assertTrue(box.path("killed/59.gguf").exists())
+        summary = json.loads((run / "summary.json").read_text())
+        self.assertEqual((summary["snapshot"], summary["steps"], len(summary["exports"])), (1, 5, 60))
+
+    def test_an_export_that_cannot_be_made_holds_no_other_work_up(self):
+        settings = ("train.epochs=1", "export=[{format: hf, to: tokenizer}]")  # a folder that is not empty
+        failed = train(*settings, store="runs/stuck")
+        self.assertEqual(failed.returncode, 73, failed.stderr)
+        self.assertEqual(snapshots("runs/stuck"), ["0001"])
+        failed = train(*settings, store="runs/stuck")
+        self.assertEqual(failed.returncode, 73, failed.stderr)
+        self.assertEqual(snapshots("runs/stuck"), ["0001"])
+        result = train("train.epochs=2", settings[1], store="runs/stuck")
+        self.assertEqual(result.returncode, 73)
+        self.assertIn("warning: snapshot #1 has no exports: ", result.stderr)
+        self.assertEqual(snapshots("runs/stuck"), ["0001", "0002"])
+
     def test_a_diverged_run_ends_with_3_and_publishes_nothing(self):
         weights = box.path("model/model.safetensors").read_bytes()
         shutil.copytree(box.path("model"), box.path("broken"))
