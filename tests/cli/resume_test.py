@@ -10,7 +10,7 @@ import unittest
 
 from sandbox import FAQ, Sandbox
 
-LONG = FAQ.replace("max_steps: 2", "epochs: 80, save_minutes: 0.001").replace("runs/faq", "runs/kept")
+LONG = FAQ.replace("max_steps: 2", "epochs: 80, save_minutes: 0.001")
 FULL = os.environ.get("SLMTUNE_COUNTS") == "full"
 
 
@@ -29,7 +29,6 @@ def newest_checkpoint(run):
 def stopped_run(store="runs/kept"):
     """A run of LONG that a SIGTERM stopped after some steps."""
     shutil.rmtree(box.path(store), ignore_errors=True)
-    box.write("long.yaml", LONG)
     program = box.start("train", "long.yaml", "--set", "store=" + store)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -162,9 +161,6 @@ class GoingOn(unittest.TestCase):
         result = train("train.learning_rate=1.0e-4", "train.epochs=1", store="runs/new", words=["--resume-as-new", "--json"])
         self.assertEqual(result.returncode, 0, result.stderr)
         summary = json.loads(result.stdout)
-        origin = {"run": run.name, "step": step,
-                  "changed": [{"field": "train.epochs", "before": "80.0", "now": "1.0"},
-                              {"field": "train.learning_rate", "before": "0.001", "now": "0.0001"}]}
         changed = {entry["field"]: (entry["before"], entry["now"]) for entry in summary["resumed_from"]["changed"]}
         self.assertEqual(set(changed), {"train.epochs", "train.learning_rate"})
         self.assertEqual(changed["train.learning_rate"], ("0.001", "0.0001"))
@@ -240,7 +236,6 @@ class GoingOn(unittest.TestCase):
         self.assertEqual(snapshots("runs/other"), ["0001", "0002"])
 
     def test_a_kill_after_publishing_does_not_publish_twice(self):
-        box.write("long.yaml", LONG)
         exports = ", ".join(f"{{format: gguf, encoding: f16, to: killed/{index}.gguf}}" for index in range(60))
         words = ["train", "long.yaml", "--set", "store=runs/gone", "--set", "train.epochs=1", "--set", f"export=[{exports}]"]
         program = box.start(*words)
@@ -287,4 +282,5 @@ class GoingOn(unittest.TestCase):
 if __name__ == "__main__":
     with Sandbox() as box:
         box.make_model()
+        box.write("long.yaml", LONG)
         unittest.main()
