@@ -20,10 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-DType stored_dtype(at::ScalarType dtype) {
-  return dtype == at::kBFloat16 ? DType::kBF16 : dtype == at::kHalf ? DType::kF16 : DType::kF32;
-}
-
 std::string score_line(const OrderedJson& metrics, const char* key, const char* title) {
   return metrics.contains(key) && metrics[key].is_number()
              ? fmt::format("| {} | {:.4f} |\n", title, metrics[key].get<double>())
@@ -107,6 +103,13 @@ void write_rows(const store::SnapshotStore& store, const ModelInputs& inputs,
 }
 
 }  // namespace
+
+DType stored_dtype(at::ScalarType dtype) {
+  return dtype == at::kBFloat16 ? DType::kBF16
+         : dtype == at::kHalf   ? DType::kF16
+         : dtype == at::kDouble ? DType::kF64
+                                : DType::kF32;
+}
 
 OrderedJson metrics_json(const train::SftResult& result, const RunScores& scores) {
   OrderedJson json = {

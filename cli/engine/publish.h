@@ -14,6 +14,9 @@ struct RunScores {
   std::optional<eval::Score> valid;  // absent without validation rows
 };
 
+// How a snapshot stores weights that were trained in `dtype`.
+DType stored_dtype(at::ScalarType dtype);
+
 // Numbers of a run for metrics.json, the manifest and summary.json.
 OrderedJson metrics_json(const train::SftResult& result, const RunScores& scores);
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "cli/engine/exports.h"
+#include "cli/engine/publish.h"
 #include "core/atomic_file.h"
 #include "core/disk_space.h"
 #include "core/text.h"
@@ -54,13 +55,6 @@ Trained trained_by(const Recipe& recipe, const ModelInputs& inputs, models::Caus
     });
   }
   return trained;
-}
-
-DType stored_dtype(at::ScalarType dtype) {
-  return dtype == at::kBFloat16 ? DType::kBF16
-         : dtype == at::kHalf   ? DType::kF16
-         : dtype == at::kDouble ? DType::kF64
-                                : DType::kF32;
 }
 
 // The tensors of an export without their values.
