@@ -88,7 +88,7 @@ class Sandbox:
 
     def start(self, *words, environment=None):
         return subprocess.Popen([PROGRAM, *words], cwd=self.root, env=self.environment(environment), text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def must(self, *words, **options):
         result = self.run(*words, **options)

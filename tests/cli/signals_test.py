@@ -54,6 +54,7 @@ class Watched:
         self.program.wait(timeout=60)
         took = time.monotonic() - begin
         self.reader.join()
+        self.program.stdin.close()
         self.program.stdout.close()
         self.program.stderr.close()
         return took
