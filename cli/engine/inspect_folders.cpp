@@ -16,10 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool has_file(const fs::path& folder, const char* name) {
-  return fs::exists(folder / name);
-}
-
 // Appends the lines and members of `part` to `whole`.
 void add(Inspection& whole, const std::string& member, const Inspection& part) {
   whole.text += part.text;
@@ -172,7 +168,7 @@ Inspection inspect_adapter(const fs::path& folder) {
           fmt::format("  {:<24} {}\n", key,
                       shown(config[key].dump(-1, ' ', false, Json::error_handler_t::replace), 120));
     }
-  if (has_file(folder, "adapter_model.safetensors"))
+  if (fs::exists(folder / "adapter_model.safetensors"))
     add(result, "weights", inspect_safetensors(folder / "adapter_model.safetensors"));
   return result;
 }
@@ -191,7 +187,7 @@ Inspection inspect_checkpoint(const fs::path& folder) {
         fmt::format("  {:<16} {}\n", shown(key),
                     shown(value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace), 200));
   for (const char* name : {"model.safetensors", "optimizer.safetensors"})
-    if (has_file(folder, name)) {
+    if (fs::exists(folder / name)) {
       SafetensorsFile file = SafetensorsFile::open(folder / name);
       result.text += fmt::format("  {:<22} {} tensors\n", name, file.tensors().size());
     }
@@ -214,9 +210,9 @@ Inspection inspect_snapshot(const fs::path& folder) {
                  {"base", manifest.base_path},
                  {"metrics", manifest.metrics},
                  {"hashes", manifest.hashes}};
-  if (has_file(folder, "adapter_config.json"))
+  if (fs::exists(folder / "adapter_config.json"))
     add(result, "adapter", inspect_adapter(folder));
-  else if (has_file(folder, "config.json"))
+  else if (fs::exists(folder / "config.json"))
     add(result, "model", inspect_model(folder));
   return result;
 }

@@ -111,8 +111,9 @@ void check_run_space(const Recipe& recipe, const ModelInputs& inputs,
   Disks disks;
   disks.add(recipe.store, 2 * (3 * weights + kEntryBytes), "two checkpoints");  // weights, moments
   disks.add(recipe.store, weights + kSmallFiles, "the snapshot");
+  if (recipe.exports.empty()) return disks.check();
+  const exporting::ModelParts parts = planned_parts(recipe, inputs, *skeleton);
   for (const ExportChoice& choice : recipe.exports) {
-    const exporting::ModelParts parts = planned_parts(recipe, inputs, *skeleton);
     const bool is_folder = choice.format == "hf";
     disks.add(folder_of(export_path(recipe, 1, choice)),
               is_folder
