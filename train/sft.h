@@ -1,55 +1,10 @@
-// Supervised fine-tuning: one flat loop, the same for LoRA and full training.
+// Supervised fine-tuning: the model learns to give the answers of the rows.
 #pragma once
-#include <cstdint>
-#include <filesystem>
-#include <functional>
-#include <optional>
-#include <string>
-
-#include "data/loader.h"
-#include "models/causal_lm.h"
-#include "train/checkpoint.h"
-#include "train/run_folder.h"
-#include "train/train_config.h"
+#include "train/loop.h"
 
 namespace slmtune::train {
 
-struct SftJob {
-  models::CausalLM* model = nullptr;     // adapters attached, or parameters set to require grad
-  const data::Dataset* train = nullptr;  // at least one row
-  const data::Dataset* valid = nullptr;  // may be null
-  TrainConfig config;
-  EvalConfig eval;
-  bool pack = true;
-  RunFolder* run = nullptr;
-  Identity identity;
-  std::optional<std::filesystem::path> resume_from;  // checkpoint of this run and this identity
-  // Checkpoint of another run: its weights and moments only; steps, rows and schedule start anew.
-  std::optional<std::filesystem::path> start_from;
-  // Asked between micro-batches; true = save a checkpoint and stop (signals). A step that is
-  // stopped in its middle is discarded, so that it is done as a whole when the run goes on.
-  std::function<bool()> should_stop;
-};
-
-struct SftResult {
-  TrainState state;
-  int64_t total_steps = 0;
-  double first_loss = 0, last_loss = 0;
-  std::optional<double> valid_loss;  // at the end
-  double tokens_per_second = 0;      // of this part of the run, validation and checkpoints left out
-  int64_t saves = 0;                 // checkpoints of this part of the run
-  double save_seconds = 0;           // what they took
-  std::string ended;                 // "done", "max_minutes", "stopped"
-};
-
-// Optimiser steps that `config` asks for with `rows` training rows: an epoch has ceil(rows /
-// batch_rows) steps (its last batch may be smaller), the run ceil(epochs · that), at most
-// max_steps.
-int64_t total_steps(const TrainConfig& config, int64_t rows);
-
-// Trains. Writes log lines, progress, checkpoints (every save_minutes, after a validation that is
-// the best so far, and at the end). T001 after three steps in a row with a loss or gradient that is
-// not finite, or when no step could be used (exit 3; the last checkpoint stays).
-SftResult run_sft(const SftJob& job);
+// The loss of a step is −log p of its label tokens, their mean over all its micro-batches.
+TrainResult run_sft(const TrainJob& job);
 
 }  // namespace slmtune::train

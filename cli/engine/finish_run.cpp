@@ -45,7 +45,7 @@ OrderedJson missing_exports(const Recipe& recipe, const store::SnapshotInfo& sna
 }  // namespace
 
 OrderedJson summary_json(const Recipe& recipe, const OpenRun& run, const TrainRows& rows,
-                         const TrainedModel& trained, const train::SftResult& result,
+                         const TrainedModel& trained, const train::TrainResult& result,
                          const OrderedJson& metrics) {
   const train::TrainState& state = result.state;
   OrderedJson json = {{"schema", 1},           {"name", recipe.name}, {"method", recipe.method},

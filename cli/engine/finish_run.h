@@ -11,7 +11,7 @@ namespace slmtune::cli {
 
 // summary.json but for the snapshot and the exports, which are not there yet.
 OrderedJson summary_json(const Recipe& recipe, const OpenRun& run, const TrainRows& rows,
-                         const TrainedModel& trained, const train::SftResult& result,
+                         const TrainedModel& trained, const train::TrainResult& result,
                          const OrderedJson& metrics);
 
 // One line for people.

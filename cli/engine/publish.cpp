@@ -111,7 +111,7 @@ DType stored_dtype(at::ScalarType dtype) {
                                 : DType::kF32;
 }
 
-OrderedJson metrics_json(const train::SftResult& result, const RunScores& scores) {
+OrderedJson metrics_json(const train::TrainResult& result, const RunScores& scores) {
   OrderedJson json = {
       {"schema", 1}, {"steps", result.state.step}, {"train_loss", result.last_loss}};
   if (result.valid_loss) {

@@ -48,7 +48,7 @@ RunScores score_valid(const Recipe& recipe, const ModelInputs& inputs, const Tra
   return scores;
 }
 
-[[noreturn]] void stop_here(const OpenRun& run, const train::SftResult& result) {
+[[noreturn]] void stop_here(const OpenRun& run, const train::TrainResult& result) {
   if (result.state.step == 0) {
     log_warning("stopped before the first step; there is nothing to go on from");
   } else {
@@ -104,7 +104,7 @@ std::optional<store::SnapshotInfo> published(const Start& start) {
 
 // Scores, snapshot, exports.
 OrderedJson hand_over(const Recipe& recipe, const ModelInputs& inputs, Start& start, OpenRun& run,
-                      TrainedModel& trained, const train::SftResult& result) {
+                      TrainedModel& trained, const train::TrainResult& result) {
   OrderedJson metrics = metrics_json(result, score_valid(recipe, inputs, start.rows, trained));
   OrderedJson summary = summary_json(recipe, run, start.rows, trained, result, metrics);
   if (summary.contains("resumed_from")) metrics["resumed_from"] = summary["resumed_from"];
@@ -119,7 +119,7 @@ OrderedJson hand_over(const Recipe& recipe, const ModelInputs& inputs, Start& st
 OrderedJson train_and_publish(const Recipe& recipe, const ModelInputs& inputs, Start& start,
                               OpenRun run) {
   TrainedModel trained = make_trainable(recipe, inputs, start.device, run.folder.path());
-  train::SftResult result = train_model(recipe, start.rows, trained, run, start.identity);
+  train::TrainResult result = train_model(recipe, start.rows, trained, run, start.identity);
   if (result.ended == "stopped") stop_here(run, result);
   try {
     return hand_over(recipe, inputs, start, run, trained, result);

@@ -65,9 +65,9 @@ TrainedModel make_trainable(const Recipe& recipe, const ModelInputs& inputs,
   return trained;
 }
 
-train::SftResult train_model(const Recipe& recipe, const TrainRows& rows, TrainedModel& trained,
+train::TrainResult train_model(const Recipe& recipe, const TrainRows& rows, TrainedModel& trained,
                              OpenRun& run, const train::Identity& identity) {
-  train::SftJob job;
+  train::TrainJob job;
   job.model = trained.model.get();
   job.train = &rows.train;
   job.valid = rows.valid ? &*rows.valid : nullptr;

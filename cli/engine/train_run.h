@@ -23,7 +23,7 @@ TrainedModel make_trainable(const Recipe& recipe, const ModelInputs& inputs,
                             const kernels::DeviceChoice& device, const std::filesystem::path& run);
 
 // Runs the loop. A wish to stop (core/stop.h) becomes a checkpoint and `ended` "stopped".
-train::SftResult train_model(const Recipe& recipe, const TrainRows& rows, TrainedModel& trained,
+train::TrainResult train_model(const Recipe& recipe, const TrainRows& rows, TrainedModel& trained,
                              OpenRun& run, const train::Identity& identity);
 
 }  // namespace slmtune::cli

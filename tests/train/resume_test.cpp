@@ -63,7 +63,7 @@ Outcome train(MakeModel make_model, int stop_every) {
   for (int part = 0; part < 100; ++part) {
     int asked = 0;
     tiny.job.should_stop = [&asked, stop_every] { return stop_every && ++asked == stop_every; };
-    SftResult result = run_sft(tiny.job);
+    TrainResult result = run_sft(tiny.job);
     if (result.ended == "done") return outcome_of(tiny.run.path());
     EXPECT_EQ(result.ended, "stopped");
     tiny.model = make_model();
@@ -225,7 +225,7 @@ TEST(Resume, CountsBadStepsInARowAcrossAStop) {
   tiny.job.pack = false;
   int asked = 0;
   tiny.job.should_stop = [&asked] { return ++asked == 2 * 4 + 1; };
-  SftResult result = run_sft(tiny.job);
+  TrainResult result = run_sft(tiny.job);
   ASSERT_EQ(result.ended, "stopped");
   ASSERT_EQ(result.state.bad_steps, 2);
   tiny.job.should_stop = nullptr;
@@ -242,7 +242,7 @@ TEST(Resume, StartsANewRunFromTheWeightsAndMomentsOfAnother) {
   second.job.start_from = latest_checkpoint(first.run.path());
   second.job.config.max_steps = 1;
   second.job.config.learning_rate = 1e-12;  // moves nothing
-  SftResult result = run_sft(second.job);
+  TrainResult result = run_sft(second.job);
   EXPECT_EQ(result.state.step, 1);
   EXPECT_EQ(log_lines(second.run.path()).size(), 1u);
   auto before = models::trainable_tensors(*first.model),
@@ -257,9 +257,9 @@ TEST(Resume, StartsANewRunFromTheWeightsAndMomentsOfAnother) {
 TEST(Resume, OfAFinishedRunOnlyReturnsItsNumbers) {
   TinyRun tiny(lora_with_dropout());
   tiny.job.config.max_steps = 3;
-  SftResult first = run_sft(tiny.job);
+  TrainResult first = run_sft(tiny.job);
   tiny.job.resume_from = latest_checkpoint(tiny.run.path());
-  SftResult second = run_sft(tiny.job);
+  TrainResult second = run_sft(tiny.job);
   EXPECT_EQ(second.ended, "done");
   EXPECT_EQ(second.first_loss, first.first_loss);
   EXPECT_EQ(second.last_loss, first.last_loss);

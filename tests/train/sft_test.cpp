@@ -49,7 +49,7 @@ TEST(TotalSteps, CountsPartialBatchesAndFractions) {
 TEST(Sft, LowersTheLossAndLogsEveryStep) {
   TinyRun tiny(tiny_lora_model());
   tiny.job.config.epochs = 10;
-  SftResult result = run_sft(tiny.job);
+  TrainResult result = run_sft(tiny.job);
   EXPECT_EQ(result.ended, "done");
   EXPECT_EQ(result.total_steps, 50);
   EXPECT_EQ(result.state.step, 50);
@@ -70,7 +70,7 @@ TEST(Sft, TrainsEveryParameterOfAFullModel) {
   auto before = tiny_model();
   testing::require_all_gradients(*before);
   tiny.job.config.epochs = 5;
-  SftResult result = run_sft(tiny.job);
+  TrainResult result = run_sft(tiny.job);
   EXPECT_LT(result.last_loss, result.first_loss);
   auto left = models::trainable_tensors(*tiny.model), right = models::trainable_tensors(*before);
   for (size_t i = 0; i < left.size(); ++i)
@@ -85,7 +85,7 @@ TEST(Sft, AccumulationEightTimesOneEqualsOneTimesEight) {
     tiny.job.config.micro_batch_tokens = micro_batch_tokens;
     tiny.job.config.weight_decay = 0.01;
     tiny.job.pack = pack;
-    SftResult result = run_sft(tiny.job);
+    TrainResult result = run_sft(tiny.job);
     return std::pair(std::move(tiny.model), result.last_loss);
   };
   auto [whole, loss] = trained(4096, true);
@@ -101,7 +101,7 @@ TEST(Sft, ValidatesAtItsShareOfAnEpochAndAtTheEnd) {
   data::Dataset valid = tiny_rows(5, 99);
   tiny.job.valid = &valid;
   tiny.job.eval.every = 0.5;  // 5 steps an epoch: every 3rd (2.5 rounded) step
-  SftResult result = run_sft(tiny.job);
+  TrainResult result = run_sft(tiny.job);
   std::vector<int64_t> steps;
   for (const auto& line : log_lines(tiny.run.path()))
     if (line.contains("valid_loss")) steps.push_back(line["step"].get<int64_t>());
@@ -121,7 +121,7 @@ TEST(Sft, KeepsTheCheckpointOfTheBestValidation) {
   tiny.job.config.schedule = "constant";
   tiny.job.config.learning_rate = 0.1;
   tiny.job.config.save_minutes = 1e-9;
-  SftResult result = run_sft(tiny.job);
+  TrainResult result = run_sft(tiny.job);
   const int64_t best = result.state.best_valid_step;
   ASSERT_LT(best, result.state.step - 2) << "the learning rate was too kind";
   std::vector<int64_t> steps;
@@ -148,7 +148,7 @@ TEST(Sft, SkipsAStepWhoseLossIsNotFinite) {
   TinyRun tiny(poisoned_model());
   poison(tiny.train, 7);
   tiny.job.config.epochs = 1;
-  SftResult result = run_sft(tiny.job);
+  TrainResult result = run_sft(tiny.job);
   EXPECT_EQ(result.state.skipped_steps, 1);
   EXPECT_EQ(result.state.step, 5);
   int skipped = 0;
@@ -197,7 +197,7 @@ TEST(Sft, KeepsTheLastGoodCheckpointWhenItDiverges) {
 TEST(Sft, EndsAtTheTimeLimit) {
   TinyRun tiny(tiny_lora_model());
   tiny.job.config.max_minutes = 1e-9;
-  SftResult result = run_sft(tiny.job);
+  TrainResult result = run_sft(tiny.job);
   EXPECT_EQ(result.ended, "max_minutes");
   EXPECT_EQ(result.state.step, 1);
   EXPECT_TRUE(latest_checkpoint(tiny.run.path()));
@@ -220,7 +220,7 @@ TEST(Sft, PassesOverStepsWithoutLabels) {
   TinyRun tiny(tiny_lora_model(), 4);
   for (data::Tokens& row : tiny.train.rows) row.labels.assign(row.labels.size(), data::kNotTrained);
   auto before = tiny_lora_model();
-  SftResult result = run_sft(tiny.job);
+  TrainResult result = run_sft(tiny.job);
   EXPECT_EQ(result.last_loss, 0.0);
   EXPECT_EQ(largest_difference(*tiny.model, *before), 0.0);
 }

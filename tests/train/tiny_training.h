@@ -127,7 +127,7 @@ struct TinyRun {
   std::unique_ptr<models::CausalLM> model;
   data::Dataset train;
   RunFolder run = RunFolder::create(folder.path(), "name: tiny\n");
-  SftJob job;
+  TrainJob job;
 };
 
 }  // namespace slmtune::train::testing

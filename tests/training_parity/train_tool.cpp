@@ -78,7 +78,7 @@ void train_and_report(char** arguments) {
   valid.rows.assign(rows.rows.begin(), rows.rows.begin() + 8);
   Json settings = Json::parse(arguments[5]);
   train::RunFolder run = train::RunFolder::create(arguments[4], "name: parity\n");
-  train::SftJob job;
+  train::TrainJob job;
   job.model = model.get();
   job.train = &rows;
   job.valid = &valid;
@@ -86,7 +86,7 @@ void train_and_report(char** arguments) {
   job.run = &run;
   int64_t asked = 0;
   job.should_stop = [&] { return ++asked == settings.at("stop_after_batches").get<int64_t>(); };
-  train::SftResult result = train::run_sft(job);
+  train::TrainResult result = train::run_sft(job);
   if (result.ended == "stopped") {
     // A killed run logs steps that its last checkpoint does not have; they must vanish.
     int64_t lost = result.state.step + 1;
