@@ -232,6 +232,10 @@ constexpr ErrorRow kRows[] = {
      "model.quant names a storage format of frozen weights that this version does not have. The "
      "message lists those it "
      "has; 'none' keeps the weights as they are."},
+    {"R051", kRecipe, "weight format that the model's files do not allow",
+     "model.quant asks for another storage format than that of a model folder whose weights are "
+     "stored in 4 bits already. Rounding them a second time would only lose more. Leave the key "
+     "out, and the weights stay as they are stored; or name the folder of the 16-bit model."},
     {"R060", kRecipe, "LoRA target matches nothing",
      "A name or expression in lora.targets fits no linear layer of the model, so it would "
      "train nothing. The message lists the layers of the first block. Use all-linear, "

@@ -110,7 +110,7 @@ constexpr ErrorRow kRows[] = {
     {"F051", kBadData, "model option not supported",
      "config.json asks for something that the architecture allows but slmtune does not "
      "compute: another rope scaling, another activation, or weights that are "
-     "quantised already. Training with the option ignored would give a wrong model, so it is "
+     "quantised already in another way than the 4-bit format nf4 of bitsandbytes. Training with the option ignored would give a wrong model, so it is "
      "refused. The message names the option, its value and what is supported."},
     {"F052", kBadData, "model size out of range",
      "A number in config.json is outside what a decoder language model can have, or two "
@@ -134,6 +134,12 @@ constexpr ErrorRow kRows[] = {
      "than its shape needs: the file is damaged or of another model. Fetch the model again, or "
      "take "
      "its 16-bit folder and let slmtune quantise it with model.quant: nf4."},
+    {"F058", kBadData, "stored 4-bit weight malformed",
+     "A weight is stored in the 4-bit format of bitsandbytes, but a part is missing or says "
+     "something that the format does not have: the description, a table of values, a block size, "
+     "a scale that is no finite number, or config.json without the quantization_config that "
+     "belongs to such weights. Fetch the model again, or take its 16-bit folder and let slmtune "
+     "quantise it with model.quant: nf4."},
     {"F060", kBadData, "adapter_config.json malformed",
      "The adapter folder has an adapter_config.json in which a member is missing or has a "
      "value that it cannot have. Save the adapter again with the tool that made it."},

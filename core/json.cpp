@@ -133,7 +133,10 @@ const Json& member(const Json& object, const std::string& key, const std::string
 }  // namespace
 
 Json read_json(const std::filesystem::path& path, uint64_t limit_bytes) {
-  const std::string text = read_text_file(path, limit_bytes), where = path.string();
+  return parse_json(read_text_file(path, limit_bytes), path.string());
+}
+
+Json parse_json(const std::string& text, const std::string& where) {
   if (size_t at = too_deep(text); at != std::string::npos)
     throw FileFormatError("F002", place_of(where, text, at),
                           "nested deeper than " + std::to_string(kDepthLimit) + " levels", kHelp);

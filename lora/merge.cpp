@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "models/stored_weights.h"
 
 namespace slmtune::lora {
 namespace {
@@ -48,14 +49,25 @@ std::map<std::string, const models::Adapter*> adapters_by_weight(models::CausalL
   return adapters;
 }
 
-TensorSource merged_source(const TensorView& view, const models::Adapter& adapter) {
-  const auto fill = [&view, &adapter](const WriteBytes& write) {
+TensorSource merged_source(const std::string& name, const models::StoredWeight& weight,
+                           const models::Adapter& adapter) {
+  const auto fill = [name, weight, &adapter](const WriteBytes& write) {
     const at::NoGradGuard no_gradients;
-    const at::Tensor base = models::borrow_tensor(view);
+    const at::Tensor base = models::stored_values(weight);
     const at::Tensor merged = adapter.merged(base.to(at::kFloat)).to(at::kCPU);
-    write_tensor(rounded(merged, view.dtype, view.name), write);
+    write_tensor(rounded(merged, weight.dtype, name), write);
   };
-  return {view.name, view.dtype, view.shape, fill};
+  return {name, weight.dtype, weight.shape, fill};
+}
+
+TensorSource plain_source(const std::string& name, const models::StoredWeight& weight) {
+  const auto fill = [weight](const WriteBytes& write) {
+    if (weight.is_4bit())
+      write_tensor(models::stored_values(weight), write);
+    else
+      write(weight.bytes->bytes);
+  };
+  return {name, weight.dtype, weight.shape, fill};
 }
 
 TensorSource dense_source(const std::string& name, const at::Tensor& tensor, DType stored) {
@@ -71,13 +83,12 @@ TensorSource dense_source(const std::string& name, const at::Tensor& tensor, DTy
 std::vector<TensorSource> merged_tensors(models::CausalLM& model, const TensorFolder& base) {
   auto adapters = adapters_by_weight(model);
   std::vector<TensorSource> sources;
-  for (const auto& [name, view] : base.tensors()) {
+  for (const auto& [name, weight] : models::stored_weights(base)) {
     if (const auto found = adapters.find(name); found != adapters.end()) {
-      sources.push_back(merged_source(*view, *found->second));
+      sources.push_back(merged_source(name, weight, *found->second));
       adapters.erase(found);
     } else {
-      const auto fill = [view = view](const WriteBytes& write) { write(view->bytes); };
-      sources.push_back({name, view->dtype, view->shape, fill});
+      sources.push_back(plain_source(name, weight));
     }
   }
   SLMTUNE_ASSERT(adapters.empty(), "an adapted weight is not in the base folder");

@@ -12,7 +12,8 @@ namespace slmtune::lora {
 
 // Every tensor of the base folder in its stored dtype, with the adapters of `model` merged where a
 // linear has one. The base is read again from `base` (the original 16-bit weights), so a quantised
-// model merges exactly. FileFormatError F070 when a merged value leaves the range of float16.
+// model merges exactly. A base whose files are in 4 bits (models/stored_weights.h) is written out in
+// the 16-bit type that it was quantised from. FileFormatError F070 when a merged value leaves the range of float16.
 std::vector<TensorSource> merged_tensors(models::CausalLM& model, const TensorFolder& base);
 
 // The tensors of a fully trained model, in `stored` dtype.

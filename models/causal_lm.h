@@ -70,7 +70,12 @@ struct LoadOptions {
   std::string quant = "none";
 };
 
-// From a Hugging Face folder. N004 no such folder; F05x config; F013 missing, F053 misshapen, F054
+// The format that linears which are stored dense get: `wanted`, or "none" where the folder holds
+// 4-bit weights, which stay as they are; R051 when another format is wanted for those.
+std::string quant_of(const ModelConfig& config, const std::string& wanted);
+
+// From a Hugging Face folder, whose linears may be 4-bit weights of bitsandbytes. N004 no such
+// folder; F05x config; F013 missing, F053 misshapen, F054
 // unexpected tensors (all of a kind in one error, with expected and found shapes); F010… files.
 std::unique_ptr<CausalLM> load_model(const std::filesystem::path& folder,
                                      const LoadOptions& options);

@@ -8,9 +8,11 @@
 #include "core/error.h"
 #include "core/mapped_file.h"
 #include "core/stop.h"
+#include "core/text.h"
 #include "models/causal_lm.h"
 #include "models/families/family.h"
 #include "models/internal/fill.h"
+#include "models/stored_weights.h"
 
 namespace slmtune::models {
 namespace {
@@ -57,28 +59,30 @@ bool is_ignorable(const std::string& name, const ModelConfig& config) {
          name.ends_with(".masked_bias") || (config.tied_embeddings && name == "lm_head.weight");
 }
 
-void check_tensors(CausalLM& model, const TensorFolder& files) {
+using StoredWeights = std::map<std::string, StoredWeight>;
+
+void check_tensors(CausalLM& model, const StoredWeights& weights, const std::string& where) {
   Findings missing, misshapen, unexpected, wrong_dtype;
   std::set<std::string> expected;
   model.for_each_parameter([&](const std::string& name, at::Tensor& tensor) {
     expected.insert(name);
-    if (!files.contains(name)) {
+    const auto found = weights.find(name);
+    if (found == weights.end()) {
       missing.add("'" + name + "' " + shape_text(tensor.sizes()));
       return;
     }
-    const TensorView& view = files.at(name);
-    if (tensor.sizes() != at::IntArrayRef(view.shape))
-      misshapen.add("'" + name + "' is " + shape_text(view.shape) + ", expected " +
+    const StoredWeight& weight = found->second;
+    if (tensor.sizes() != at::IntArrayRef(weight.shape))
+      misshapen.add("'" + name + "' is " + shape_text(weight.shape) + ", expected " +
                     shape_text(tensor.sizes()));
-    if (!is_weight_dtype(view.dtype))
-      wrong_dtype.add("'" + name + "' " + std::string(dtype_name(view.dtype)));
+    if (!is_weight_dtype(weight.dtype))
+      wrong_dtype.add("'" + name + "' " + std::string(dtype_name(weight.dtype)));
   });
-  for (const auto& [name, view] : files.tensors())
+  for (const auto& [name, weight] : weights)
     if (!expected.contains(name) && !is_ignorable(name, model.config()))
-      unexpected.add("'" + name + "' " + shape_text(view->shape));
+      unexpected.add("'" + name + "' " + shape_text(weight.shape));
 
   std::vector<Diagnostic> found;
-  const std::string where = files.path().string();
   missing.report(found, "F013", where, "missing", "is the download complete?");
   misshapen.report(found, "F053", where, "of another shape than config.json says",
                    "weights and config.json must come from the same model");
@@ -125,6 +129,57 @@ void copy_in_pieces(const TensorView& view, at::Tensor& target) {
   }
 }
 
+// transformers would take the codes for values without the declaration.
+void check_declared(const ModelConfig& config, const StoredWeights& weights,
+                    const std::string& where) {
+  if (config.stored_quant != "none") return;
+  for (const auto& [name, weight] : weights)
+    if (weight.is_4bit())
+      throw FileFormatError("F058", where,
+                            "'" + name +
+                                "' is stored in 4 bits, but config.json has no "
+                                "'quantization_config'",
+                            "is config.json that of this model?");
+}
+
+// Whether going through the model's type first would change the values.
+bool is_rounded(const StoredWeight& weight, at::ScalarType dtype) {
+  const at::ScalarType stored = scalar_type(*weight.bytes);
+  return stored != dtype && (c10::elementSize(stored) >= c10::elementSize(dtype));
+}
+
+// Fills a model from the weights of a folder.
+class FolderValues {
+ public:
+  FolderValues(const StoredWeights& weights, const CausalLM& model, std::string quant)
+      : weights_(weights), model_(model), quant_(std::move(quant)) {}
+
+  void fill(const std::string& name, at::Tensor& target) const {
+    const StoredWeight& weight = weights_.at(name);
+    if (weight.is_4bit())
+      target.copy_(stored_values(weight));
+    else
+      copy_in_pieces(*weight.bytes, target);
+  }
+
+  // Weights in 4 bits stay so; others are quantised out of the mapped file, without a dense copy.
+  std::unique_ptr<kernels::FrozenWeight> take(const std::string& name) const {
+    const StoredWeight& weight = weights_.at(name);
+    check_stop();
+    if (weight.is_4bit()) return read_4bit(weight);
+    if (quant_ == "none" || !model_.device.is_cpu() || is_rounded(weight, model_.dtype))
+      return nullptr;
+    auto made = kernels::quant_format(quant_)(borrow_tensor(*weight.bytes));
+    release_pages(weight.bytes->bytes);
+    return made;
+  }
+
+ private:
+  const StoredWeights& weights_;
+  const CausalLM& model_;
+  std::string quant_;
+};
+
 }  // namespace
 
 at::Tensor borrow_tensor(const TensorView& view) {
@@ -140,7 +195,8 @@ at::Tensor borrow_tensor(const TensorView& view) {
   return at::from_blob(const_cast<std::byte*>(view.bytes.data()), view.shape, type);
 }
 
-void fill_model(CausalLM& model, const std::string& quant, const FillTensor& fill) {
+void fill_model(CausalLM& model, const std::string& quant, const FillTensor& fill,
+                const TakeWeight& take) {
   const at::NoGradGuard no_gradients;
   const auto options = at::TensorOptions().dtype(model.dtype).device(model.device);
   const auto filled = [&](const std::string& name, at::IntArrayRef shape) {
@@ -150,13 +206,24 @@ void fill_model(CausalLM& model, const std::string& quant, const FillTensor& fil
     return tensor;
   };
   const kernels::MakeFrozenWeight make = kernels::quant_format(quant);
-  model.for_each_linear([&](const std::string& name, Linear& linear) {
+  model.for_each_linear([&](const std::string& module, Linear& linear) {
+    const std::string name = module + ".weight";
     const int64_t shape[] = {linear.weight->out_features(), linear.weight->in_features()};
-    linear.weight = make(filled(name + ".weight", shape));
+    std::unique_ptr<kernels::FrozenWeight> taken = take ? take(name) : nullptr;
+    linear.weight = taken ? std::move(taken) : make(filled(name, shape));
   });
   model.for_each_parameter([&](const std::string& name, at::Tensor& tensor) {
     if (tensor.is_meta()) tensor = filled(name, tensor.sizes());
   });
+}
+
+std::string quant_of(const ModelConfig& config, const std::string& wanted) {
+  if (config.stored_quant == "none") return wanted;
+  if (wanted == "none" || wanted == config.stored_quant) return "none";
+  throw UserError("R051", "model.quant",
+                  "'" + shown(wanted) + "' does not fit weights that are stored in 4 bits (" +
+                      config.stored_quant + ")",
+                  "leave model.quant out, or name the folder of the 16-bit model");
 }
 
 std::unique_ptr<CausalLM> load_model(const std::filesystem::path& folder,
@@ -165,13 +232,18 @@ std::unique_ptr<CausalLM> load_model(const std::filesystem::path& folder,
     throw UserError("N004", folder.string(), "there is no such model folder",
                     "give a Hugging Face folder with config.json and model.safetensors");
   const ModelConfig config = ModelConfig::load(folder);
+  const std::string quant = quant_of(config, options.quant);
   const TensorFolder files = TensorFolder::open(folder);
+  const StoredWeights weights = stored_weights(files);
   std::unique_ptr<CausalLM> model = find_family(config.architecture)->build(config, options);
-  check_tensors(*model,
-                files);  // before anything is allocated by the sizes that config.json claims
-  fill_model(*model, options.quant, [&](const std::string& name, at::Tensor& target) {
-    copy_in_pieces(files.at(name), target);
-  });
+  // before anything is allocated by the sizes that config.json claims
+  check_tensors(*model, weights, folder.string());
+  check_declared(config, weights, folder.string());
+  const FolderValues values(weights, *model, quant);
+  fill_model(
+      *model, quant,
+      [&](const std::string& name, at::Tensor& target) { values.fill(name, target); },
+      [&](const std::string& name) { return values.take(name); });
   return model;
 }
 

@@ -76,16 +76,40 @@ void read_padding(ModelConfig& config, const ConfigReader& keys) {
   if (ids[0] >= 0 && ids[0] < config.vocab_size) config.pad_id = ids[0];
 }
 
+// "" when config.json says nothing of quantised weights.
+std::string text_or_empty(const ConfigReader& keys, const std::string& key) {
+  return keys.given(key) ? keys.text(key) : "";
+}
+
+std::string read_stored_quant(const ConfigReader& keys) {
+  constexpr const char* kKey = "quantization_config";
+  if (!keys.given(kKey)) return "none";
+  const std::string supported =
+      "4-bit weights of bitsandbytes (nf4), and weights in f32, bf16 or f16 (quantise with "
+      "'model.quant')";
+  const ConfigReader inner = keys.inside(kKey);
+  const std::string method = text_or_empty(inner, "quant_method");
+  if (method != "bitsandbytes")
+    keys.refuse(kKey, method.empty() ? "of no known method" : "of method " + method, supported);
+  if (inner.flag("load_in_8bit")) keys.refuse(kKey, "8-bit bitsandbytes", supported);
+  if (!inner.flag("load_in_4bit"))
+    keys.refuse(kKey, "bitsandbytes without load_in_4bit", supported);
+  // bitsandbytes' own default is fp4.
+  const std::string type = text_or_empty(inner, "bnb_4bit_quant_type");
+  if (type != "nf4")
+    keys.refuse(kKey, type.empty() ? "4-bit of type fp4" : "4-bit of type " + type, supported);
+  return "nf4";
+}
+
 }  // namespace
 
 ModelConfig ModelConfig::from_json(const Json& json, const std::string& where) {
   const Family& family = family_of(ConfigReader(json, where));
   const ConfigReader keys(with_defaults(json, family.defaults), where);
-  if (keys.given("quantization_config"))
-    keys.refuse("quantization_config", "present",
-                "the original weights in f32, bf16 or f16 (quantise with 'model.quant')");
   ModelConfig config;
   config.json = json;
+  config.stored_quant = read_stored_quant(keys);
+  config.json.erase("quantization_config");  // what is exported is not quantised
   config.architecture = family.architecture;
   config.hidden_size = keys.size("hidden_size", kMaxWidth);
   config.intermediate_size = keys.size("intermediate_size", kMaxFeedForward);

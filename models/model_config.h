@@ -40,7 +40,9 @@ struct ModelConfig {
   bool attention_bias = false, output_bias = false, mlp_bias = false;  // q,k,v · o · gate,up,down
   std::vector<int32_t> eos_ids;
   int64_t pad_id = -1;  // its embedding gets no gradient, as in transformers; -1 = none
-  Json json;            // the file itself, written back unchanged by exports
+  // "nf4": linears may be stored in bitsandbytes' 4-bit format and stay so; else "none".
+  std::string stored_quant = "none";
+  Json json;  // the file itself, written back unchanged by exports; without its quantization_config
 
   // N001, F002–F004; F050 architecture not supported (lists those that are); F051 option not
   // supported (named with its value); F052 a number out of range (sizes are bounded before anything

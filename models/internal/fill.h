@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "models/causal_lm.h"
@@ -13,7 +14,12 @@ namespace slmtune::models {
 // Puts the values of a parameter into `target`, a tensor of the model's dtype and device.
 using FillTensor = std::function<void(const std::string& name, at::Tensor& target)>;
 
+// The weight of a linear, by name ("….q_proj.weight"), where no filled tensor is needed for it;
+// nullptr where one is.
+using TakeWeight = std::function<std::unique_ptr<kernels::FrozenWeight>(const std::string& name)>;
+
 // Linear weights go straight into the storage format, so at most one dense weight exists beside it.
-void fill_model(CausalLM& model, const std::string& quant, const FillTensor& fill);
+void fill_model(CausalLM& model, const std::string& quant, const FillTensor& fill,
+                const TakeWeight& take = {});
 
 }  // namespace slmtune::models

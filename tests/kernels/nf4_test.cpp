@@ -4,10 +4,13 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
+#include "core/dtype.h"
 #include "core/seed.h"
 #include "kernels/quant/dynamic_map.h"
+#include "kernels/quant/float_formats.h"
 #include "kernels/quant/nf4/nf4_blocks.h"
 
 namespace slmtune::kernels {
@@ -26,11 +29,12 @@ struct Blocks {
   std::vector<float> absmax;
 };
 
-Blocks quantised(const std::vector<float>& weights, int64_t block) {
+Blocks quantised(const std::vector<float>& weights, int64_t block,
+                 Instructions use = widest_instructions()) {
   const auto count = static_cast<int64_t>(weights.size());
   Blocks blocks{std::vector<uint8_t>(static_cast<size_t>((count + 1) / 2)),
                 std::vector<float>(static_cast<size_t>((count + block - 1) / block))};
-  quantise_nf4(weights.data(), count, block, blocks.packed.data(), blocks.absmax.data());
+  quantise_nf4(weights.data(), count, block, blocks.packed.data(), blocks.absmax.data(), use);
   return blocks;
 }
 
@@ -50,6 +54,46 @@ TEST(Nf4, EachWeightGetsTheNearestValueOfItsBlock) {
       const double taken = std::abs(x - static_cast<double>(nf4_values()[index_of(blocks, i)]));
       ASSERT_LE(taken, nearest + 1e-6) << count << " " << i;
     }
+  }
+}
+
+// Weights at the middles between two values and just beside them, where an index turns over.
+std::vector<float> turning_points() {
+  std::vector<float> weights;
+  for (size_t i = 0; i < 15; ++i) {
+    const float middle = (nf4_values()[i] + nf4_values()[i + 1]) / 2.0f;
+    for (float x : {std::nextafter(middle, -1.0f), middle, std::nextafter(middle, 1.0f)})
+      weights.push_back(x);
+  }
+  weights.resize(63, 0.5f);
+  weights.push_back(-1.0f);
+  return weights;
+}
+
+TEST(Nf4, EveryInstructionSetGivesTheSameBits) {
+  for (const Instructions use : available_instructions()) {
+    for (int64_t count : {1, 7, 64, 100, 4096, 8201})
+      for (int64_t block : {32, 64, 4096}) {
+        const std::vector<float> weights = random_weights(count, 3);
+        const Blocks expected = quantised(weights, block, Instructions::kPlain);
+        const Blocks found = quantised(weights, block, use);
+        ASSERT_EQ(found.packed, expected.packed) << count << " " << block;
+        ASSERT_EQ(found.absmax, expected.absmax) << count << " " << block;
+        std::vector<float> plain(weights.size()), wide(weights.size());
+        std::vector<uint16_t> plain16(weights.size()), wide16(weights.size());
+        const auto decode = [&](auto& out, Instructions with) {
+          dequantise_nf4(found.packed.data(), found.absmax.data(), count, block, out.data(), with);
+        };
+        decode(plain, Instructions::kPlain);
+        decode(wide, use);
+        decode(plain16, Instructions::kPlain);
+        decode(wide16, use);
+        ASSERT_EQ(wide, plain);
+        ASSERT_EQ(wide16, plain16);
+      }
+    const Blocks turning = quantised(turning_points(), 64, use);
+    for (size_t i = 0; i < 45; ++i)  // a middle itself belongs to the value below it
+      ASSERT_EQ(index_of(turning, i), i / 3 + (i % 3 == 2 ? 1 : 0)) << i;
   }
 }
 
@@ -89,6 +133,47 @@ TEST(Nf4, DequantisesToTheExactProduct) {
         ASSERT_LE(std::abs(rounded - exact), std::abs(exact) / 256) << i;
       }
     }
+}
+
+std::vector<float> special_values() {
+  std::vector<float> values = {0.0f, -0.0f, 1.0f, -1.5f, 65504.0f, 65519.9f, 65520.0f, -1e6f};
+  for (float edge : {6.1e-5f, 6.104e-5f, 2.98e-8f, 2.9e-8f, 5.96e-8f, 1e-9f, 3e38f, 1e-40f})
+    values.insert(values.end(), {edge, -edge});
+  SplitMix64 random(5);
+  for (int i = 0; i < 4000; ++i)
+    values.push_back(std::ldexp(static_cast<float>(random.uniform() - 0.5),
+                                static_cast<int>(random.below(60)) - 40));
+  values.push_back(std::numeric_limits<float>::infinity());
+  return values;
+}
+
+TEST(FloatFormats, RoundAsSingleConversionsDo) {
+  const std::vector<float> values = special_values();
+  const auto count = static_cast<int64_t>(values.size());
+  std::vector<float> bfloat16 = values, float16 = values;
+  std::vector<uint16_t> narrow(values.size());
+  round_to_bfloat16(bfloat16.data(), count);
+  round_to_float16(float16.data(), count);
+  narrow_to_bfloat16(values.data(), count, narrow.data());
+  for (size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(bfloat16[i], bf16_to_f32(f32_to_bf16(values[i]))) << values[i];
+    EXPECT_EQ(float16[i], f16_to_f32(f32_to_f16(values[i]))) << values[i];
+    EXPECT_EQ(narrow[i], f32_to_bf16(values[i])) << values[i];
+  }
+  float nan = std::numeric_limits<float>::quiet_NaN();
+  round_to_float16(&nan, 1);
+  EXPECT_TRUE(std::isnan(nan));
+}
+
+TEST(FloatFormats, WidenEveryBitPattern) {
+  std::vector<uint16_t> bits(1 << 16);
+  std::iota(bits.begin(), bits.end(), uint16_t{0});
+  std::vector<float> wide(bits.size());
+  const auto same = [](float a, float b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+  widen_float16(bits.data(), 1 << 16, wide.data());
+  for (size_t i = 0; i < bits.size(); ++i) ASSERT_TRUE(same(wide[i], f16_to_f32(bits[i]))) << i;
+  widen_bfloat16(bits.data(), 1 << 16, wide.data());
+  for (size_t i = 0; i < bits.size(); ++i) ASSERT_TRUE(same(wide[i], bf16_to_f32(bits[i]))) << i;
 }
 
 // Samples of bitsandbytes' create_dynamic_map().

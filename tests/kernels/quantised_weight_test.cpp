@@ -51,6 +51,58 @@ TEST(Nf4Weight, BFloat16IsTheRoundedProduct) {
   EXPECT_TRUE(at::equal(weight.dense(at::kBFloat16), weight.dense(at::kFloat).to(at::kBFloat16)));
 }
 
+// Rows that fill no vector, no run and no block; and enough for more than one thread.
+constexpr int64_t kShapes[][2] = {{1, 1}, {3, 5}, {1, 64}, {7, 33}, {129, 511}, {300, 1000}};
+
+TEST(QuantisedWeights, AreMadeFromEveryTypeOfTheSameValues) {
+  at::manual_seed(5);
+  for (const auto& shape : kShapes)
+    for (const char* format : {"nf4", "int8"}) {
+      const at::Tensor half = at::randn(shape).to(at::kHalf),
+                       brain = at::randn(shape).to(at::kBFloat16);
+      for (const at::Tensor& narrow : {half, brain}) {
+        const auto expected = quant_format(format)(narrow.to(at::kFloat));
+        for (const at::Tensor& same : {narrow, narrow.to(at::kDouble)}) {
+          const auto found = quant_format(format)(same);
+          for (const auto& [name, tensor] : expected->state())
+            EXPECT_TRUE(at::equal(found->state().at(name), tensor)) << format << " " << name;
+        }
+      }
+    }
+}
+
+TEST(QuantisedWeights, OfABFloat16ModelMultiplyInItsType) {
+  at::manual_seed(6);
+  for (const auto& shape : kShapes)
+    for (const char* format : {"nf4", "int8"}) {
+      const auto weight = quant_format(format)(at::randn(shape, at::kBFloat16));
+      at::Tensor x = at::randn({4, shape[1]}, at::kBFloat16).set_requires_grad(true);
+      const at::Tensor y = weight->matmul(x);
+      EXPECT_EQ(y.scalar_type(), at::kBFloat16);
+      EXPECT_TRUE(at::equal(y, at::linear(x, weight->dense(at::kBFloat16)))) << format;
+      y.sum().backward();
+      const at::Tensor ones = at::ones({4, shape[0]}, at::kBFloat16);
+      EXPECT_TRUE(at::equal(x.grad(), at::matmul(ones, weight->dense(at::kBFloat16)))) << format;
+    }
+}
+
+TEST(Nf4Weight, ValuesAreRoundedToTheTypeTheyCameFrom) {
+  at::manual_seed(7);
+  const auto state = Nf4Weight(at::randn({33, 96})).state();
+  const auto stored_as = [&](at::ScalarType dtype) {
+    return Nf4Weight(
+        33, 96,
+        {state.at("weight"), state.at("weight.absmax"), state.at("weight.nested_absmax"),
+         state.at("weight.nested_offset").item<float>(), 64, 256, dtype});
+  };
+  const at::Tensor exact = stored_as(at::kFloat).dense(at::kFloat);
+  for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
+    const at::Tensor rounded = exact.to(type);
+    EXPECT_TRUE(at::equal(stored_as(type).dense(at::kFloat), rounded.to(at::kFloat)));
+    EXPECT_TRUE(at::equal(stored_as(type).dense(at::kBFloat16), rounded.to(at::kBFloat16)));
+  }
+}
+
 TEST(Int8Weight, IsOffByHalfAStepAtMost) {
   at::manual_seed(4);
   at::Tensor dense = at::randn({7, 50});

@@ -39,7 +39,6 @@ constexpr std::array<float, 15> kMiddles = make_middles();
 
 // Below this a reciprocal would overflow; bitsandbytes uses the same floor.
 constexpr float kSmallestScale = 1e-38f;
-constexpr int64_t kLargestBlock = 4096;
 
 // Rounds to the nearest, ties to even. Weights are finite, so no case for NaN.
 uint16_t bfloat16_bits(float x) {
@@ -143,17 +142,13 @@ __attribute__((target("avx2"))) int64_t dequantise_avx2(const uint8_t* packed, c
 #endif
 
 template <typename Out>
-void dequantise(const uint8_t* packed, const float* absmax, int64_t count, int64_t block,
-                Out* out) {
+void dequantise(const uint8_t* packed, const float* absmax, int64_t count, int64_t block, Out* out,
+                Instructions use) {
   int64_t done = 0;
 #if defined(__x86_64__)
-  static const bool has_avx512 = __builtin_cpu_supports("avx512f") &&
-                                 __builtin_cpu_supports("avx512bw") &&
-                                 __builtin_cpu_supports("avx512vl");
-  static const bool has_avx2 = __builtin_cpu_supports("avx2");
-  if (has_avx512)
+  if (use == Instructions::kAvx512)
     done = dequantise_avx512(packed, absmax, count, block, out);
-  else if (has_avx2)
+  else if (use == Instructions::kAvx2)
     done = dequantise_avx2(packed, absmax, count, block, out);
 #endif
   dequantise_plain(packed, absmax, done, count, block, out);
@@ -167,15 +162,100 @@ float largest_magnitude(const float* x, int64_t count) {
   return largest;
 }
 
-SLMTUNE_VECTOR_VARIANTS
-void indices_of(const float* weights, int64_t count, float scale, int32_t* indices) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) {
-    const float x = weights[i] * scale;
-    int32_t below = 0;
-    for (float middle : kMiddles) below += x > middle ? 1 : 0;
-    indices[i] = below;
+// Indices by halving: a comparison with the middle of the values that are left, four times. Level k
+// of the tree has 2^k middles.
+constexpr std::array<std::array<float, 8>, 4> make_tree() {
+  std::array<std::array<float, 8>, 4> tree{};
+  for (size_t level = 0; level < 4; ++level)
+    for (size_t i = 0; i < size_t{1} << level; ++i)
+      tree[level][i] = kMiddles[((2 * i + 1) << (3 - level)) - 1];
+  return tree;
+}
+constexpr std::array<std::array<float, 8>, 4> kTree = make_tree();
+
+// `count` weights as packed indices; x = weight · scale.
+void pack_plain(const float* weights, int64_t count, float scale, uint8_t* packed) {
+  const auto index = [&](int64_t i) {
+    if (i == count) return 7;  // fills the last byte of an odd count
+    size_t found = 0;
+    for (const auto& level : kTree) found = 2 * found + (weights[i] * scale > level[found] ? 1 : 0);
+    return static_cast<int>(found);
+  };
+  for (int64_t i = 0; i < count; i += 2)
+    packed[i / 2] = static_cast<uint8_t>(index(i) << 4 | index(i + 1));
+}
+
+#if defined(__x86_64__)
+
+// Sixteen weights become eight bytes.
+__attribute__((target("avx512f,avx512bw,avx512vl"))) int64_t pack_avx512(const float* weights,
+                                                                         int64_t count, float scale,
+                                                                         uint8_t* packed) {
+  __m512 level[4];
+  for (size_t i = 0; i < 4; ++i)
+    level[i] = _mm512_castps256_ps512(_mm256_loadu_ps(kTree[i].data()));
+  const __m512 factor = _mm512_set1_ps(scale);
+  const __m512i one = _mm512_set1_epi32(1);
+  int64_t done = 0;
+  for (; done + 16 <= count; done += 16) {
+    const __m512 x = _mm512_mul_ps(_mm512_loadu_ps(weights + done), factor);
+    __m512i index = _mm512_setzero_si512();
+    for (const __m512& middles : level) {
+      const __mmask16 above =
+          _mm512_cmp_ps_mask(x, _mm512_permutexvar_ps(index, middles), _CMP_GT_OQ);
+      index = _mm512_add_epi32(index, index);
+      index = _mm512_mask_add_epi32(index, above, index, one);
+    }
+    const __m512i pairs =
+        _mm512_or_si512(_mm512_slli_epi64(index, 4), _mm512_srli_epi64(index, 32));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(packed + done / 2), _mm512_cvtepi64_epi8(pairs));
   }
+  return done;
+}
+
+// Brings bytes 0 and 8 of each half to where they stand in four bytes, zeros elsewhere.
+__attribute__((target("avx2"))) __m256i lowest_bytes() {
+  const int first = static_cast<int>(0x80800800u), second = 0x08008080;
+  const int none = static_cast<int>(0x80808080u);
+  return _mm256_setr_epi32(first, none, none, none, second, none, none, none);
+}
+
+// Eight weights become four bytes.
+__attribute__((target("avx2"))) int64_t pack_avx2(const float* weights, int64_t count, float scale,
+                                                  uint8_t* packed) {
+  __m256 level[4];
+  for (size_t i = 0; i < 4; ++i) level[i] = _mm256_loadu_ps(kTree[i].data());
+  const __m256 factor = _mm256_set1_ps(scale);
+  const __m256i low_byte = lowest_bytes();
+  int64_t done = 0;
+  for (; done + 8 <= count; done += 8) {
+    const __m256 x = _mm256_mul_ps(_mm256_loadu_ps(weights + done), factor);
+    __m256i index = _mm256_setzero_si256();
+    for (const __m256& middles : level) {
+      const __m256 above = _mm256_cmp_ps(x, _mm256_permutevar8x32_ps(middles, index), _CMP_GT_OQ);
+      index = _mm256_sub_epi32(_mm256_add_epi32(index, index), _mm256_castps_si256(above));
+    }
+    const __m256i pairs =
+        _mm256_or_si256(_mm256_slli_epi64(index, 4), _mm256_srli_epi64(index, 32));
+    const __m256i bytes = _mm256_shuffle_epi8(pairs, low_byte);
+    const int four = _mm_cvtsi128_si32(_mm256_castsi256_si128(bytes)) |
+                     _mm_cvtsi128_si32(_mm256_extracti128_si256(bytes, 1));
+    __builtin_memcpy(packed + done / 2, &four, sizeof four);
+  }
+  return done;
+}
+
+#endif
+
+void pack(const float* weights, int64_t count, float scale, uint8_t* packed, Instructions use) {
+  int64_t done = 0;
+#if defined(__x86_64__)
+  if (use == Instructions::kAvx512)
+    done = pack_avx512(weights, count, scale, packed);
+  else if (use == Instructions::kAvx2)
+    done = pack_avx2(weights, count, scale, packed);
+#endif
+  pack_plain(weights + done, count - done, scale, packed + done / 2);
 }
 
 }  // namespace
@@ -185,27 +265,23 @@ const std::array<float, 16>& nf4_values() {
 }
 
 void quantise_nf4(const float* weights, int64_t count, int64_t block, uint8_t* packed,
-                  float* absmax) {
-  int32_t indices[kLargestBlock + 1];
+                  float* absmax, Instructions use) {
   for (int64_t start = 0; start < count; start += block) {
     const int64_t size = std::min(block, count - start);
     const float largest = largest_magnitude(weights + start, size);
     absmax[start / block] = largest;
-    indices_of(weights + start, size, 1.0f / std::max(largest, kSmallestScale), indices);
-    indices[size] = 7;  // fills the last byte of an odd count
-    for (int64_t i = 0; i < size; i += 2)
-      packed[(start + i) / 2] = static_cast<uint8_t>(indices[i] << 4 | indices[i + 1]);
+    pack(weights + start, size, 1.0f / std::max(largest, kSmallestScale), packed + start / 2, use);
   }
 }
 
 void dequantise_nf4(const uint8_t* packed, const float* absmax, int64_t count, int64_t block,
-                    float* out) {
-  dequantise(packed, absmax, count, block, out);
+                    float* out, Instructions use) {
+  dequantise(packed, absmax, count, block, out, use);
 }
 
 void dequantise_nf4(const uint8_t* packed, const float* absmax, int64_t count, int64_t block,
-                    uint16_t* out) {
-  dequantise(packed, absmax, count, block, out);
+                    uint16_t* out, Instructions use) {
+  dequantise(packed, absmax, count, block, out, use);
 }
 
 }  // namespace slmtune::kernels

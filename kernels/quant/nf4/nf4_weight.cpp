@@ -1,34 +1,39 @@
 #include "kernels/quant/nf4/nf4_weight.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "core/error.h"
+#include "kernels/parallel.h"
 #include "kernels/quant/dynamic_map.h"
+#include "kernels/quant/float_formats.h"
 #include "kernels/quant/nf4/nf4_blocks.h"
+#include "kernels/quant/widened.h"
 
 namespace slmtune::kernels {
 namespace {
 
-// Weights a task takes on at least: less is done before a second thread has started.
-constexpr int64_t kWeightsPerTask = 1 << 16;
+// Weights that are worked on at once, a whole number of blocks of any size: what they need besides
+// lies on the stack and in the nearest cache.
+constexpr int64_t kRun = 4096, kSmallestBlock = 32;
+// Runs a thread takes on at least: fewer are done before a second thread has started.
+constexpr int64_t kRunsPerTask = 16;
 
 int64_t pieces(int64_t count, int64_t size) {
   return (count + size - 1) / size;
 }
 
-// Runs work(first weight, number of weights) over whole blocks.
+// Calls work(first weight, number of weights) for each run, on all threads.
 template <typename Work>
-void for_blocks(int64_t count, int64_t block, const Work& work) {
-  at::parallel_for(0, pieces(count, block), std::max<int64_t>(1, kWeightsPerTask / block),
-                   [&](int64_t begin, int64_t end) {
-                     work(begin * block, std::min(end * block, count) - begin * block);
-                   });
+void for_runs(int64_t count, const Work& work) {
+  parallel_for(0, pieces(count, kRun), kRunsPerTask, [&](int64_t begin, int64_t end) {
+    for (int64_t run = begin; run < end; ++run)
+      work(run * kRun, std::min(kRun, count - run * kRun));
+  });
 }
 
 at::Tensor table(const float* values, int64_t count) {
@@ -47,16 +52,17 @@ void compress_scales(const at::Tensor& absmax, Nf4Tensors& stored) {
 }
 
 Nf4Tensors quantise(const at::Tensor& dense) {
-  const at::Tensor weights = dense.detach().to(at::kFloat).contiguous();
+  const at::Tensor weights = dense.detach().contiguous();
   const int64_t count = weights.numel();
   Nf4Tensors stored;
   stored.packed = at::empty({pieces(count, 2)}, at::kByte);
   const at::Tensor absmax = at::empty({pieces(count, stored.block)}, at::kFloat);
-  const float* in = weights.const_data_ptr<float>();
   auto* packed = stored.packed.mutable_data_ptr<uint8_t>();
   auto* scales = absmax.mutable_data_ptr<float>();
-  for_blocks(count, stored.block, [&](int64_t first, int64_t size) {
-    quantise_nf4(in + first, size, stored.block, packed + first / 2, scales + first / stored.block);
+  for_runs(count, [&](int64_t first, int64_t size) {
+    std::array<float, kRun> buffer;
+    const float* values = widened(weights, first, size, buffer.data());
+    quantise_nf4(values, size, stored.block, packed + first / 2, scales + first / stored.block);
   });
   compress_scales(absmax, stored);
   return stored;
@@ -94,35 +100,48 @@ std::map<std::string, at::Tensor> Nf4Weight::state() const {
 }
 
 void Nf4Weight::write_dense(at::Tensor& target) const {
-  const auto* packed = stored_.packed.const_data_ptr<uint8_t>();
-  const int64_t block = stored_.block;
-  for_blocks(target.numel(), block, [&](int64_t first, int64_t size) {
-    const int64_t blocks = pieces(size, block);
-    std::vector<float> scales(static_cast<size_t>(blocks));
-    read_scales(first / block, scales);
-    if (target.scalar_type() == at::kFloat)
-      dequantise_nf4(packed + first / 2, scales.data(), size, block,
-                     target.mutable_data_ptr<float>() + first);
+  const bool wide = target.scalar_type() == at::kFloat;
+  for_runs(target.numel(), [&](int64_t first, int64_t size) {
+    if (wide)
+      write_run(first, size, target.mutable_data_ptr<float>() + first);
     else
-      dequantise_nf4(packed + first / 2, scales.data(), size, block,
-                     static_cast<uint16_t*>(target.mutable_data_ptr()) + first);
+      write_run(first, size, static_cast<uint16_t*>(target.mutable_data_ptr()) + first);
   });
 }
 
-// Scales of the blocks from `first` on: map[code] · nested_absmax + offset, or as they are stored.
-void Nf4Weight::read_scales(int64_t first, std::vector<float>& scales) const {
+void Nf4Weight::write_run(int64_t first, int64_t size, float* out) const {
+  std::array<float, kRun / kSmallestBlock> scales;
+  read_scales(first, size, scales.data());
+  dequantise_nf4(stored_.packed.const_data_ptr<uint8_t>() + first / 2, scales.data(), size,
+                 stored_.block, out);
+  if (stored_.dtype == at::kBFloat16) round_to_bfloat16(out, size);
+  if (stored_.dtype == at::kHalf) round_to_float16(out, size);
+}
+
+void Nf4Weight::write_run(int64_t first, int64_t size, uint16_t* out) const {
+  if (stored_.dtype == at::kHalf) {
+    std::array<float, kRun> values;
+    write_run(first, size, values.data());
+    return narrow_to_bfloat16(values.data(), size, out);
+  }
+  std::array<float, kRun / kSmallestBlock> scales;
+  read_scales(first, size, scales.data());
+  dequantise_nf4(stored_.packed.const_data_ptr<uint8_t>() + first / 2, scales.data(), size,
+                 stored_.block, out);
+}
+
+// Scales of the blocks of a run: map[code] · nested_absmax + offset, or as they are stored.
+void Nf4Weight::read_scales(int64_t first, int64_t size, float* scales) const {
+  const int64_t begin = first / stored_.block, count = pieces(size, stored_.block);
   if (!stored_.nested_absmax.defined()) {
-    const float* stored = stored_.absmax.const_data_ptr<float>() + first;
-    std::copy_n(stored, scales.size(), scales.begin());
+    std::copy_n(stored_.absmax.const_data_ptr<float>() + begin, count, scales);
     return;
   }
-  const auto* codes = stored_.absmax.const_data_ptr<uint8_t>();
+  const auto* codes = stored_.absmax.const_data_ptr<uint8_t>() + begin;
   const float* nested = stored_.nested_absmax.const_data_ptr<float>();
   const DynamicMap& map = signed_dynamic_map();
-  for (size_t i = 0; i < scales.size(); ++i) {
-    const int64_t block = first + static_cast<int64_t>(i);
-    scales[i] = map[codes[block]] * nested[block / stored_.nested_block] + stored_.offset;
-  }
+  for (int64_t i = 0; i < count; ++i)
+    scales[i] = map[codes[i]] * nested[(begin + i) / stored_.nested_block] + stored_.offset;
 }
 
 }  // namespace slmtune::kernels

@@ -2,8 +2,6 @@
 // scales and names of the tensors are those that bitsandbytes writes for a Linear4bit
 // (bitsandbytes, nn/modules.py and functional.py, QuantState.as_dict).
 #pragma once
-#include <vector>
-
 #include "kernels/quant/quantised_weight.h"
 
 namespace slmtune::kernels {
@@ -14,12 +12,16 @@ struct Nf4Tensors {
   at::Tensor absmax;         // uint8 codes, or float32 when there is no second quantisation
   at::Tensor nested_absmax;  // float32, one per nested_block scales; undefined without
   float offset = 0.0f;       // mean of the scales
-  int64_t block = 64, nested_block = 256;
+  int64_t block = 64, nested_block = 256;  // powers of two; block from 32 to 4096
+  // What the values are rounded to when they are written out: the type of the weight that was
+  // quantised, as bitsandbytes records it. float32, bfloat16 or float16.
+  at::ScalarType dtype = at::kFloat;
 };
 
 class Nf4Weight : public QuantisedWeight {
  public:
-  // Quantises `dense` [out, in], any floating type, on all threads.
+  // Quantises `dense` [out, in], any floating type, on all threads; a piece at a time, so that a
+  // borrowed tensor of a mapped file is never in memory as a whole.
   explicit Nf4Weight(const at::Tensor& dense);
   // Takes stored tensors; F057 when their sizes do not fit [out, in].
   Nf4Weight(int64_t out, int64_t in, Nf4Tensors stored);
@@ -32,7 +34,10 @@ class Nf4Weight : public QuantisedWeight {
   void write_dense(at::Tensor& target) const override;
 
  private:
-  void read_scales(int64_t first, std::vector<float>& scales) const;
+  // `size` weights from `first` on, which begins a block.
+  void write_run(int64_t first, int64_t size, float* out) const;
+  void write_run(int64_t first, int64_t size, uint16_t* bfloat16) const;
+  void read_scales(int64_t first, int64_t size, float* scales) const;
 
   Nf4Tensors stored_;
 };

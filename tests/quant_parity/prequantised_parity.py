@@ -1,0 +1,109 @@
+"""Folders that transformers and bitsandbytes saved in 4 bits: our logits and the gradients of an adapter against theirs.
+
+bitsandbytes' inference path of some CPUs rounds the weights once more, so the reference model is in training mode."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import torch
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "parity"))
+try:
+    import bitsandbytes  # noqa: F401
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+from side_by_side import Report, random_rows, reference, run_tool
+from tiny_models import VOCABULARY, make
+
+TOKENIZER = pathlib.Path(os.environ["SLMTUNE_SOURCE"]) / "configs" / "models" / "tiny"
+TOKENS = 2048  # the tokenizer's
+# bitsandbytes' CPU library misreads rows that are no whole number of blocks; its other back-ends do not.
+WHOLE_BLOCKS = 128
+# Double quantisation, the type it was quantised from, the type its bytes are stored in.
+CASES = {
+    "nested": (True, torch.float32, torch.uint8),
+    "plain scales, from bfloat16": (False, torch.bfloat16, torch.uint8),
+    "nested, from float16, in bytes of bfloat16": (True, torch.float16, torch.bfloat16),
+}
+
+
+def quantise(source, folder, nested, dtype, storage):
+    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=nested,
+                                bnb_4bit_compute_dtype=torch.float32, bnb_4bit_quant_storage=storage)
+    model = AutoModelForCausalLM.from_pretrained(source, quantization_config=config, dtype=dtype, device_map="cpu")
+    model.save_pretrained(folder)
+
+
+def load(folder):
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, device_map="cpu",
+                                                attn_implementation="eager").train()
+
+
+def with_adapter(model, folder):
+    torch.manual_seed(5)
+    model = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"))
+    with torch.no_grad():
+        for name, tensor in model.named_parameters():
+            if "lora_B" in name:
+                tensor.normal_(0.0, 0.1)
+    model.save_pretrained(folder)
+    return model.train()
+
+
+def compare(report, name, folder, place, rows, labels):
+    model = with_adapter(load(folder), place / "adapter")
+    logits, loss = reference(model, rows, labels)
+    loss.backward()
+    ours = run_tool(place / "out.safetensors", model=str(folder), adapter=str(place / "adapter"), rows=rows,
+                    labels=labels)
+    report.logits(name, ours["logits"], logits.detach())
+    report.relative(name + ": loss", ours["loss"], loss.detach())
+    expected = {n.removeprefix("base_model.model.").replace(".default.", "."): p.grad
+                for n, p in model.named_parameters() if "lora_" in n}
+    found = {n.removeprefix("grad."): t for n, t in ours.items() if n.startswith("grad.")}
+    report.same(name + ": adapter tensors", sorted(found), sorted(expected))
+    worst = max(expected, key=lambda n: ((found[n] - expected[n]).abs().max() / expected[n].abs().max()).item())
+    report.relative(f"{name}: worst of {len(expected)} gradients", found[worst], expected[worst])
+    return logits.detach()
+
+
+def merged_by_the_program(report, name, folder, place, logits, rows, labels):
+    """`slmtune merge` from such a base gives 16-bit weights, as near to the adapter's logits as their type allows."""
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(TOKENIZER / file, folder / file)
+    command = [os.environ["SLMTUNE"], "merge", folder, "--adapter", place / "adapter", "--to", place / "merged", "--json"]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    report.same(f"{name}: what merge reports of the base", json.loads(done.stdout)["base_quant"], "nf4")
+    report.same(f"{name}: merge says so", "4 bits" in done.stderr, True)
+    merged = AutoModelForCausalLM.from_pretrained(place / "merged", dtype=torch.float32, attn_implementation="eager")
+    with torch.no_grad():
+        report.logits(f"{name}, merged", reference(merged, rows, labels)[0], logits, 1e-3)
+
+
+def main():
+    torch.set_num_threads(2)
+    report = Report()
+    rows, labels = random_rows(VOCABULARY)
+    with tempfile.TemporaryDirectory() as temporary:
+        for seed, family in enumerate(("llama", "qwen2")):
+            place = pathlib.Path(temporary, family)
+            source = make(family, place / "source", seed, intermediate_size=WHOLE_BLOCKS, vocab_size=TOKENS)
+            for number, (name, settings) in enumerate(CASES.items()):
+                folder = place / str(number)
+                quantise(source, folder, *settings)
+                logits = compare(report, f"{family}, {name}", folder, place, rows, labels)
+                if number == 0 and family == "llama":
+                    merged_by_the_program(report, f"{family}, {name}", folder, place, logits, rows, labels)
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
