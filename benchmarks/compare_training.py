@@ -119,14 +119,27 @@ class Bench:
             self.peer("prepare", job)
         if not self.options.model:
             self.put_tokenizer(model)
-        rows_file = place / "rows.jsonl"
-        batch_rows, tokens = cases.BATCHES[case.batch]
-        count = case.steps * batch_rows
-        if not rows_file.exists():
-            rows = cases.random_rows(count, tokens, case.seed) if tokens else \
-                cases.text_rows(self.program, str(model), str(Path(self.options.gsm8k) / "train.jsonl"), count)
-            cases.write_rows(rows_file, rows)
-        return {**job, "rows": str(rows_file), "batch_rows": batch_rows, "count": count, "place": place}
+        batch_rows, _ = cases.BATCHES[case.batch]
+        self.write_rows(case, place, str(model), case.steps * batch_rows)
+        return {**job, "rows": str(place / "rows.jsonl"), "batch_rows": batch_rows, "count": case.steps * batch_rows,
+                "place": place}
+
+    def write_rows(self, case, place, model, count):
+        """rows.jsonl: tokens for all sides; pairs.jsonl: the text of pairs, which the program encodes itself."""
+        file, tokens = place / "rows.jsonl", cases.BATCHES[case.batch][1]
+        if file.exists():
+            return
+        if tokens:
+            rows = list(cases.random_rows(count, tokens, case.seed))
+        else:
+            source = Path(self.options.gsm8k) / "train.jsonl"
+            texts = cases.problems(source, count)
+            if case.objective == "dpo":
+                pairs = cases.preferences(source, count)
+                cases.write_rows(place / "pairs.jsonl", pairs)
+                texts = [(pair["prompt"], pair[side]) for pair in pairs for side in ("chosen", "rejected")]
+            rows = cases.encoded(self.program, model, texts, place / "text.jsonl")
+        cases.write_rows(file, rows)
 
     @staticmethod
     def put_tokenizer(model):
@@ -158,7 +171,7 @@ class Bench:
             environment["GLIBC_TUNABLES"] = TUNED
         job = {key: value for key, value in job.items() if key != "place"}
         lines, usage = self.peer("train", {**job, "order": batches, "learning_rate": case.learning_rate,
-                                           "clip_norm": 1.0, "objective": self.options.objective,
+                                           "clip_norm": 1.0, "objective": case.objective,
                                            "autocast": case.dtype == "bfloat16"}, environment, on_line)
         records = [json.loads(line) for line in lines]
         return {"steps": [r for r in records if "step" in r], "wall_seconds": usage["wall_seconds"],
@@ -168,13 +181,18 @@ class Bench:
     def recipe(self, case, side, job, store):
         quant = side.removeprefix("slmtune").removeprefix("-") or "none"
         longest = max(len(json.loads(line)["input_ids"]) for line in Path(job["rows"]).read_text().splitlines())
+        data = {"train": [{"path": job["rows"]}], "format": "tokens", "max_tokens": longest}
+        more = {}
+        if case.objective == "dpo":
+            data = {"train": [{"path": str(job["place"] / "pairs.jsonl")}], "format": "preference", "max_tokens": longest}
+            more = {"beta": 0.1}
         return json.dumps({
-            "name": "compare", "store": str(store), "method": "lora", "objective": self.options.objective,
+            "name": "compare", "store": str(store), "method": "lora", "objective": case.objective,
             "model": {"path": job["model"], "adapter": job["adapter"], "dtype": case.dtype, "device": "cpu", "quant": quant},
-            "data": {"train": [{"path": job["rows"]}], "format": "tokens", "max_tokens": longest},
+            "data": data,
             "train": {"epochs": 1, "batch_rows": job["batch_rows"], "micro_batch_tokens": max(2048, longest),
                       "learning_rate": case.learning_rate, "schedule": "constant", "warmup": 0, "clip_norm": 1.0,
-                      "weight_decay": 0.0, "seed": case.seed, "save_minutes": 1000},
+                      "weight_decay": 0.0, "seed": case.seed, "save_minutes": 1000, **more},
             "eval": {"metrics": ["loss"]}}, indent=1)
 
     def program_run(self, case, side, job):
@@ -270,7 +288,7 @@ def parse():
     parser.add_argument("--dtype", default="float32,bfloat16")
     parser.add_argument("--sides", default="slmtune,peer,peer-tuned", help=f"of {', '.join(SIDES)}; the first is compared "
                         "with each other one (default: slmtune,peer,peer-tuned)")
-    parser.add_argument("--objective", default="sft", choices=["sft"])
+    parser.add_argument("--objective", default="sft", choices=["sft", "dpo"], help="dpo: pairs made of gsm8k, against trl")
     parser.add_argument("--model", help="folder of a model instead of random weights; --shape is only a name then")
     parser.add_argument("--gsm8k", help="folder with train.jsonl of gsm8k; without it the batches of text are left out")
     parser.add_argument("--steps", type=int, default=40, help="of a run (default: 40)")
@@ -296,11 +314,16 @@ def main():
     results, equal = [], True
     for shape in chosen(options.shape, cases.SHAPES, "shape"):
         for batch in chosen(options.batch, cases.BATCHES, "batch"):
-            if cases.BATCHES[batch][1] is None and not options.gsm8k:
+            is_text = cases.BATCHES[batch][1] is None
+            if is_text and not options.gsm8k:
                 say(f"{shape}, {batch}: left out, no --gsm8k")
                 continue
+            if options.objective == "dpo" and not is_text:
+                say(f"{shape}, {batch}: left out, pairs are text")
+                continue
             for dtype in chosen(options.dtype, ("float32", "bfloat16"), "number type"):
-                case = cases.Case(shape, batch, dtype, options.steps, options.warmup, options.rank)
+                case = cases.Case(shape, batch, dtype, options.steps, options.warmup, options.rank,
+                                  objective=options.objective)
                 same = bench.compare(case, sides)
                 equal = equal and same
                 if same or options.no_gate:

@@ -53,9 +53,10 @@ def random_block(size=16 << 20):
     return bytes(block)
 
 
-def write_model(folder):
+def write_model(folder, config=CONFIG):
+    """Returns the bytes of the weight file."""
     header, place = {}, 0
-    for name, shape in tensors(CONFIG):
+    for name, shape in tensors(config):
         size = 2 * shape[0] * (shape[1] if len(shape) > 1 else 1)
         header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [place, place + size]}
         place += size
@@ -67,7 +68,7 @@ def write_model(folder):
         while left > 0:
             out.write(block[:left])
             left -= min(left, len(block))
-    (folder / "config.json").write_text(json.dumps(CONFIG))
+    (folder / "config.json").write_text(json.dumps(config))
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(TOKENIZER / name, folder / name)
     return 8 + len(text) + place

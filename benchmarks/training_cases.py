@@ -5,7 +5,7 @@ The rows are tokens already, so that both programs train on the same ones; text 
 import json
 import random
 import subprocess
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 COMMON = dict(rms_norm_eps=1e-6, hidden_act="silu", attention_dropout=0.0, initializer_range=0.02, bos_token_id=1,
@@ -37,18 +37,17 @@ class Case:
     rank: int = 16
     learning_rate: float = 1e-3
     seed: int = 7
+    objective: str = "sft"
 
     def key(self):
         return json.dumps(asdict(self), sort_keys=True)
 
     def title(self):
-        return f"{self.shape}, {self.batch}, {self.dtype}"
+        name = "" if self.objective == "sft" else f", {self.objective}"
+        return f"{self.shape}, {self.batch}, {self.dtype}{name}"
 
     def folder(self):
-        return f"{self.shape}-{self.batch}-{self.dtype}-{self.steps}-r{self.rank}"
-
-    def with_steps(self, steps, warmup):
-        return replace(self, steps=steps, warmup=warmup)
+        return f"{self.shape}-{self.batch}-{self.dtype}-{self.objective}-{self.steps}-r{self.rank}"
 
 
 def config_of(shape, dtype):
@@ -63,14 +62,26 @@ def random_rows(count, tokens, seed):
         yield {"input_ids": ids, "labels": ids}
 
 
-def text_rows(program, model, file, count):
-    """Rows of gsm8k as the program encodes them with the model's tokenizer; the answer carries the loss."""
-    done = subprocess.run([program, "data", "tokenize", "--model", model, "--format", "qa", file], check=True,
+def problems(file, count):
+    """(question, answer) of gsm8k, from the beginning again where it ends."""
+    rows = [json.loads(line) for line in Path(file).read_text().splitlines()]
+    return [(rows[i % len(rows)]["question"] + "\n", rows[i % len(rows)]["answer"]) for i in range(count)]
+
+
+def encoded(program, model, pairs, scratch):
+    """Prompts and answers as the program encodes them with the model's tokenizer; the answer carries the loss."""
+    write_rows(scratch, [{"prompt": prompt, "completion": answer} for prompt, answer in pairs])
+    done = subprocess.run([program, "data", "tokenize", "--model", model, "--format", "completion", scratch], check=True,
                           stdout=subprocess.PIPE, text=True)
+    scratch.unlink()
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    while len(rows) < count:
-        rows = rows + rows
-    return [{"input_ids": row["ids"], "labels": row["labels"]} for row in rows[:count]]
+    return [{"input_ids": row["ids"], "labels": row["labels"]} for row in rows]
+
+
+def preferences(file, count):
+    """To each question its answer and, as the worse one, that of the next question."""
+    found = problems(file, count + 1)
+    return [{"prompt": found[i][0], "chosen": found[i][1], "rejected": found[i + 1][1]} for i in range(count)]
 
 
 def write_rows(path, rows):

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""transformers and PEFT for compare_training.py: makes the model, trains it, measures the machine's matrix rate.
+"""transformers, PEFT and trl for compare_training.py: makes the model, trains it, measures the machine's matrix rate.
 
     benchmarks/training_peer.py prepare|train|rate JOB.json
 
-JOB.json is written by compare_training.py; results go to stdout as JSON lines. The loop is the plain one that trainers
-come down to, without their book-keeping: what it lacks would only make the peer slower.
+JOB.json is written by compare_training.py; results go to stdout as JSON lines. The loop of objective sft is the plain one
+that trainers come down to, without their book-keeping: what it lacks would only make the peer slower. Objective dpo
+is trl's own trainer.
 """
 import contextlib
 import json
@@ -55,12 +56,78 @@ def padded(rows):
                                         for row in rows])}
 
 
-def next_token_loss(model, rows):
-    return model(**padded(rows)).loss
+def said_step(step, loss, norm, rows, seconds):
+    say(step=step, loss=loss, grad_norm=norm, tokens=sum(len(row["input_ids"]) for row in rows),
+        label_tokens=sum(label != -100 for row in rows for label in row["labels"][1:]), seconds=seconds)
 
 
-# An objective gives the loss of a step from the model and the step's rows.
-OBJECTIVES = {"sft": next_token_loss}
+def train_sft(job, model, rows):
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=job["learning_rate"], weight_decay=0.0, fused=True)
+    computing = torch.autocast("cpu", torch.bfloat16) if job["autocast"] else contextlib.nullcontext()
+    for step, batch in enumerate(job["order"], 1):
+        chosen = [rows[i] for i in batch]
+        started = time.perf_counter()
+        with computing:
+            loss = model(**padded(chosen)).loss
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(parameters, job["clip_norm"])
+        optimizer.step()
+        optimizer.zero_grad()
+        value = loss.item()
+        said_step(step, value, norm.item(), chosen, time.perf_counter() - started)
+
+
+def answer_of(row):
+    return [i for i, label in zip(row["input_ids"], row["labels"]) if label != -100]
+
+
+def train_dpo(job, model, rows):
+    """Rows 2i and 2i + 1 are the better and the worse answer of pair i."""
+    import logging as python_logging
+    import tempfile
+
+    from datasets import Dataset
+    from tokenizers import Tokenizer, models
+    from trl import DPOConfig, DPOTrainer
+    python_logging.disable(python_logging.WARNING)
+    steps = []
+
+    class Tokens(DPOTrainer):
+        def _prepare_dataset(self, dataset, *rest):
+            return dataset
+
+        def compute_loss(self, *positional, **named):
+            loss = super().compute_loss(*positional, **named)
+            steps.append(loss.item())
+            return loss
+
+    class Clock(transformers.TrainerCallback):
+        def on_step_begin(self, arguments, state, control, **named):
+            self.started = time.perf_counter()
+
+        def on_step_end(self, arguments, state, control, **named):
+            seconds = time.perf_counter() - self.started
+            batch = job["order"][state.global_step - 1]
+            said_step(state.global_step, steps[-1], 0.0, [rows[2 * i + side] for i in batch for side in (0, 1)], seconds)
+
+    pairs = [{"prompt_ids": [t for t, label in zip(rows[2 * i]["input_ids"], rows[2 * i]["labels"]) if label == -100],
+              "chosen_ids": answer_of(rows[2 * i]), "rejected_ids": answer_of(rows[2 * i + 1])}
+             for batch in job["order"] for i in batch]
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"<pad>": 0})),
+                                                     pad_token="<pad>", eos_token="<pad>", bos_token="<pad>")
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = DPOConfig(
+            output_dir=folder, per_device_train_batch_size=len(job["order"][0]), gradient_accumulation_steps=1,
+            max_steps=len(job["order"]), learning_rate=job["learning_rate"], lr_scheduler_type="constant", beta=0.1,
+            weight_decay=0.0, max_grad_norm=job["clip_norm"], train_sampling_strategy="sequential", logging_steps=1000,
+            save_strategy="no", report_to="none", use_cpu=True, bf16=job["autocast"], gradient_checkpointing=False,
+            max_length=None, disable_tqdm=True, remove_unused_columns=False, dataloader_num_workers=0)
+        Tokens(model=model, args=arguments, train_dataset=Dataset.from_list(pairs), processing_class=tokenizer,
+               callbacks=[Clock()]).train()
+
+
+OBJECTIVES = {"sft": train_sft, "dpo": train_dpo}
 
 
 def memory(name):
@@ -75,23 +142,7 @@ def train(job):
     rows = [json.loads(line) for line in Path(job["rows"]).read_text().splitlines()]
     model = PeftModel.from_pretrained(load(job), job["adapter"], is_trainable=True).train()
     say(base_bytes=memory("RssAnon"))
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=job["learning_rate"], weight_decay=0.0, fused=True)
-    loss_of = OBJECTIVES[job["objective"]]
-    computing = torch.autocast("cpu", torch.bfloat16) if job["autocast"] else contextlib.nullcontext()
-    for step, batch in enumerate(job["order"], 1):
-        chosen = [rows[i] for i in batch]
-        started = time.perf_counter()
-        with computing:
-            loss = loss_of(model, chosen)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(parameters, job["clip_norm"])
-        optimizer.step()
-        optimizer.zero_grad()
-        value = loss.item()
-        say(step=step, loss=value, grad_norm=norm.item(), tokens=sum(len(row["input_ids"]) for row in chosen),
-            label_tokens=sum(label != -100 for row in chosen for label in row["labels"][1:]),
-            seconds=time.perf_counter() - started)
+    OBJECTIVES[job["objective"]](job, model, rows)
     say(peak_bytes=memory("VmHWM"))
 
 

@@ -54,7 +54,7 @@ def spread(values):
 def share(case, record):
     """Reached share of the machine's matrix rate, measured beside this run."""
     rate = (record.get("rates") or {}).get(case.dtype)
-    if not rate:
+    if not rate or case.objective != "sft":
         return None
     steps = [step for step in record["steps"] if step["step"] > case.warmup]
     rows = cases.BATCHES[case.batch][0]
