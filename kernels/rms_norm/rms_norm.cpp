@@ -1,7 +1,6 @@
 #include "kernels/rms_norm/rms_norm.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 
 #include "core/error.h"
 #include "kernels/cuda/cuda_module.h"
+#include "kernels/parallel.h"
 #include "kernels/rms_norm/rms_norm_rows.h"
 
 namespace slmtune::kernels {
@@ -24,61 +24,112 @@ constexpr int64_t kElementsPerTask = 16384;
 // the thread count.
 constexpr int64_t kRowsPerPartialSum = 64;
 
-struct Normed {
-  at::Tensor y;      // [rows, D]
-  at::Tensor scale;  // [rows] float32
-};
-
-int64_t row_grain(int64_t columns) {
-  return std::max<int64_t>(1, kElementsPerTask / columns);
+bool has_cpu_loops(const at::Tensor& x) {
+  return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
 
-Normed forward_cpu(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  const int64_t rows = x.size(0), columns = x.size(1);
-  Normed result{at::empty_like(x), at::empty({rows}, x.options().dtype(at::kFloat))};
-  const float* in = x.const_data_ptr<float>();
-  const float* w = weight.const_data_ptr<float>();
-  float* out = result.y.mutable_data_ptr<float>();
+// CUDA kernels move 16 bytes at a time, so rows must be a multiple of that.
+bool has_cuda_kernels(const at::Tensor& x, NormForm form) {
+  if (!x.is_cuda() || form != NormForm::kLlama) return false;
+  const bool is_known = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
+  return is_known && x.size(-1) * static_cast<int64_t>(x.element_size()) % 16 == 0;
+}
+
+at::ScalarType wide_type(const at::Tensor& x) {
+  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+NormRows shape_of(const at::Tensor& x, NormForm form) {
+  return {x.size(0), x.size(1), form == NormForm::kGemma ? 1.0f : 0.0f, form == NormForm::kLlama};
+}
+
+// Calls body(first row, shape of the part) over all threads.
+template <typename Body>
+void over_rows(const NormRows& shape, const Body& body) {
+  const int64_t grain = std::max<int64_t>(1, kElementsPerTask / shape.columns);
+  parallel_for(0, shape.rows, grain, [&](int64_t begin, int64_t end) {
+    NormRows part = shape;
+    part.rows = end - begin;
+    body(begin, part);
+  });
+}
+
+template <typename Number>
+const Number* numbers(const at::Tensor& x) {
+  return static_cast<const Number*>(x.const_data_ptr());
+}
+template <typename Number>
+Number* mutable_numbers(const at::Tensor& x) {
+  return static_cast<Number*>(x.mutable_data_ptr());
+}
+
+// The type of the loops that `x` is stored in, for body(Number{}).
+template <typename Body>
+void with_number(const at::Tensor& x, const Body& body) {
+  if (x.scalar_type() == at::kFloat)
+    body(float{});
+  else
+    body(BFloat16Bits{});
+}
+
+// x += addend first, if there is one.
+Normed forward_cpu(const at::Tensor& x, const at::Tensor* addend, const at::Tensor& weight,
+                   double eps, NormForm form) {
+  Normed result{at::empty_like(x), at::empty({x.size(0)}, x.options().dtype(at::kFloat))};
+  const NormRows shape = shape_of(x, form);
   float* scale = result.scale.mutable_data_ptr<float>();
-  at::parallel_for(0, rows, row_grain(columns), [&](int64_t begin, int64_t end) {
-    rms_norm_rows(in + begin * columns, w, out + begin * columns, scale + begin, end - begin,
-                  columns, eps);
+  with_number(x, [&](auto zero) {
+    using Number = decltype(zero);
+    const auto* w = numbers<Number>(weight);
+    auto* out = mutable_numbers<Number>(result.y);
+    over_rows(shape, [&](int64_t row, const NormRows& part) {
+      const int64_t offset = row * shape.columns;
+      if (addend == nullptr)
+        rms_norm_rows(numbers<Number>(x) + offset, w, out + offset, scale + row, part, eps);
+      else
+        add_rms_norm_rows(mutable_numbers<Number>(x) + offset, numbers<Number>(*addend) + offset, w,
+                          out + offset, scale + row, part, eps);
+    });
   });
   return result;
 }
 
-at::Tensor input_gradient_cpu(const at::Tensor& grad_y, const at::Tensor& x,
-                              const at::Tensor& weight, const at::Tensor& scale) {
-  const int64_t rows = x.size(0), columns = x.size(1);
-  at::Tensor grad_x = at::empty_like(x);
-  const float *dy = grad_y.const_data_ptr<float>(), *in = x.const_data_ptr<float>();
-  const float *w = weight.const_data_ptr<float>(), *s = scale.const_data_ptr<float>();
-  float* dx = grad_x.mutable_data_ptr<float>();
-  at::parallel_for(0, rows, row_grain(columns), [&](int64_t begin, int64_t end) {
-    const int64_t offset = begin * columns;
-    rms_norm_rows_backward(dy + offset, in + offset, w, s + begin, dx + offset, end - begin,
-                           columns);
+// out = base + gradient, or the gradient alone.
+void backward_cpu(const at::Tensor& grad_y, const at::Tensor& x, const at::Tensor& weight,
+                  const at::Tensor& scale, const at::Tensor* base, at::Tensor& out, NormForm form) {
+  const NormRows shape = shape_of(x, form);
+  with_number(x, [&](auto zero) {
+    using Number = decltype(zero);
+    over_rows(shape, [&](int64_t row, const NormRows& part) {
+      const int64_t offset = row * shape.columns;
+      rms_norm_rows_backward(numbers<Number>(grad_y) + offset, numbers<Number>(x) + offset,
+                             numbers<Number>(weight), scale.const_data_ptr<float>() + row,
+                             base != nullptr ? numbers<Number>(*base) + offset : nullptr,
+                             mutable_numbers<Number>(out) + offset, part);
+    });
   });
-  return grad_x;
 }
 
 at::Tensor weight_gradient_cpu(const at::Tensor& grad_y, const at::Tensor& x,
-                               const at::Tensor& scale) {
-  const int64_t rows = x.size(0), columns = x.size(1);
-  const int64_t pieces = (rows + kRowsPerPartialSum - 1) / kRowsPerPartialSum;
-  at::Tensor partial = at::zeros({pieces, columns}, x.options());
-  const float *dy = grad_y.const_data_ptr<float>(), *in = x.const_data_ptr<float>(),
-              *s = scale.const_data_ptr<float>();
+                               const at::Tensor& scale, NormForm form) {
+  const NormRows shape = shape_of(x, form);
+  const int64_t pieces = (shape.rows + kRowsPerPartialSum - 1) / kRowsPerPartialSum;
+  const at::Tensor partial = at::zeros({pieces, shape.columns}, scale.options());
   float* sums = partial.mutable_data_ptr<float>();
-  at::parallel_for(0, pieces, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t piece = begin; piece < end; ++piece) {
-      const int64_t first = piece * kRowsPerPartialSum;
-      const int64_t count = std::min(kRowsPerPartialSum, rows - first);
-      rms_norm_rows_weight_gradient(dy + first * columns, in + first * columns, s + first,
-                                    sums + piece * columns, count, columns);
-    }
+  with_number(x, [&](auto zero) {
+    using Number = decltype(zero);
+    parallel_for(0, pieces, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t piece = begin; piece < end; ++piece) {
+        const int64_t first = piece * kRowsPerPartialSum, offset = first * shape.columns;
+        NormRows part = shape;
+        part.rows = std::min(kRowsPerPartialSum, shape.rows - first);
+        rms_norm_rows_weight_gradient(numbers<Number>(grad_y) + offset, numbers<Number>(x) + offset,
+                                      scale.const_data_ptr<float>() + first,
+                                      sums + piece * shape.columns, part);
+      }
+    });
   });
-  return partial.sum(0);
+  return partial.sum(0).to(x.scalar_type());
 }
 
 CudaRows cuda_rows(const at::Tensor& x) {
@@ -114,10 +165,6 @@ variable_list backward_cuda(const at::Tensor& grad_y, const at::Tensor& x, const
   return {grad_x, grad_weight};
 }
 
-Normed forward_rows(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  return x.is_cuda() ? forward_cuda(x, weight, eps) : forward_cpu(x, weight, eps);
-}
-
 // Contiguous and, for the CUDA kernels, starting at a multiple of 16 bytes.
 at::Tensor plain(const at::Tensor& tensor) {
   const at::Tensor contiguous = tensor.contiguous();
@@ -126,58 +173,121 @@ at::Tensor plain(const at::Tensor& tensor) {
   return contiguous.clone();
 }
 
+// The definition in LibTorch's own operators: the reference of the loops, and the path of the other
+// dtypes and devices.
+at::Tensor scale_composed(const at::Tensor& x, double eps) {
+  return at::rsqrt(x.to(wide_type(x)).square().mean(-1, true) + eps);
+}
+
+at::Tensor weighted(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& weight,
+                    NormForm form) {
+  const at::Tensor normed = x.to(scale.scalar_type()) * scale;
+  if (form == NormForm::kLlama) return normed.to(x.scalar_type()) * weight;
+  return (normed * (weight.to(scale.scalar_type()) + 1.0)).to(x.scalar_type());
+}
+
+at::Tensor composed(const at::Tensor& x, const at::Tensor& weight, double eps, NormForm form) {
+  return weighted(x, scale_composed(x, eps), weight, form);
+}
+
+at::Tensor backward_composed(const at::Tensor& grad_y, const at::Tensor& x,
+                             const at::Tensor& weight, const at::Tensor& scale, NormForm form) {
+  const at::ScalarType wide = wide_type(x);
+  const at::Tensor w = weight.to(wide) + (form == NormForm::kGemma ? 1.0 : 0.0);
+  const at::Tensor factor = scale.unsqueeze(-1), n = x.to(wide) * factor;
+  const at::Tensor g = grad_y.to(wide) * w;
+  return (factor * (g - n * (g * n).mean(-1, true))).to(x.scalar_type());
+}
+
 // Hand-written forward and backward; x is [rows, D] and contiguous. First derivatives only.
 class RmsNormRows : public torch::autograd::Function<RmsNormRows> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            double eps) {
-    Normed result = forward_rows(x, weight, eps);
+                            double eps, NormForm form) {
+    Normed result = rms_norm_forward(x, weight, eps, form);
     context->save_for_backward({x, weight, result.scale});
+    context->saved_data["form"] = static_cast<int64_t>(form);
     return result.y;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1], &scale = saved[2];
+    const auto form = static_cast<NormForm>(context->saved_data["form"].toInt());
     const at::Tensor grad_y = plain(gradients[0]);
     const bool with_weight = context->needs_input_grad(1);
-    if (x.is_cuda()) {
-      variable_list both = backward_cuda(grad_y, x, weight, scale, with_weight);
-      return {both[0], both[1], at::Tensor()};
-    }
     at::Tensor grad_x, grad_weight;
-    if (context->needs_input_grad(0)) grad_x = input_gradient_cpu(grad_y, x, weight, scale);
-    if (with_weight) grad_weight = weight_gradient_cpu(grad_y, x, scale);
-    return {grad_x, grad_weight, at::Tensor()};
+    if (x.is_cuda()) {
+      const variable_list both = backward_cuda(grad_y, x, weight, scale, with_weight);
+      return {both[0], both[1], at::Tensor(), at::Tensor()};
+    }
+    if (context->needs_input_grad(0)) grad_x = rms_norm_backward(grad_y, x, weight, scale, form);
+    if (with_weight) grad_weight = weight_gradient_cpu(grad_y, x, scale, form);
+    return {grad_x, grad_weight, at::Tensor(), at::Tensor()};
   }
 };
 
-// The definition in LibTorch's own operators: the reference of the loops, and the path of the other
-// dtypes.
-at::Tensor composed(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  const at::ScalarType wide = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const at::Tensor w = x.to(wide);
-  return (w * at::rsqrt(w.square().mean(-1, true) + eps)).to(x.scalar_type()) * weight;
+void check(const at::Tensor& x, const at::Tensor& weight) {
+  SLMTUNE_ASSERT(x.dim() >= 1 && weight.dim() == 1 && x.size(-1) == weight.size(0),
+                 "the weight has one value per column");
+  SLMTUNE_ASSERT(x.scalar_type() == weight.scalar_type(), "x and its norm's weight have one dtype");
 }
 
-// CUDA kernels move 16 bytes at a time, so rows must be a multiple of that.
-bool has_loops(const at::Tensor& x) {
-  if (!x.is_cuda()) return x.scalar_type() == at::kFloat;
-  const bool is_known = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
-  return is_known && x.size(-1) * static_cast<int64_t>(x.element_size()) % 16 == 0;
+void check_rows(const at::Tensor& x, const at::Tensor& other) {
+  SLMTUNE_ASSERT(x.dim() == 2 && x.is_contiguous() && other.is_contiguous() &&
+                     other.sizes() == x.sizes() && other.scalar_type() == x.scalar_type(),
+                 "rows are contiguous, of one shape and dtype");
 }
 
 }  // namespace
 
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  SLMTUNE_ASSERT(x.dim() >= 1 && weight.dim() == 1 && x.size(-1) == weight.size(0),
-                 "the weight has one value per column");
-  SLMTUNE_ASSERT(x.scalar_type() == weight.scalar_type(), "x and its norm's weight have one dtype");
-  if (!has_loops(x) || x.numel() == 0) return composed(x, weight, eps);
+Normed rms_norm_forward(const at::Tensor& x, const at::Tensor& weight, double eps, NormForm form) {
+  check(x, weight);
+  check_rows(x, x);
+  if (has_cpu_loops(x) && x.numel() > 0) return forward_cpu(x, nullptr, weight, eps, form);
+  if (has_cuda_kernels(x, form) && x.numel() > 0) return forward_cuda(x, weight, eps);
+  const at::Tensor scale = scale_composed(x, eps);
+  return {weighted(x, scale, weight, form), scale.squeeze(-1)};
+}
+
+Normed add_rms_norm(at::Tensor& x, const at::Tensor& addend, const at::Tensor& weight, double eps,
+                    NormForm form) {
+  check(x, weight);
+  check_rows(x, addend);
+  if (has_cpu_loops(x) && x.numel() > 0) return forward_cpu(x, &addend, weight, eps, form);
+  x.add_(addend);
+  return rms_norm_forward(x, weight, eps, form);
+}
+
+void rms_norm_backward_add(at::Tensor& grad_x, const at::Tensor& grad_y, const at::Tensor& x,
+                           const at::Tensor& weight, const at::Tensor& scale, NormForm form) {
+  check(x, weight);
+  check_rows(x, grad_y);
+  check_rows(x, grad_x);
+  if (has_cpu_loops(x) && x.numel() > 0)
+    backward_cpu(grad_y, x, weight, scale, &grad_x, grad_x, form);
+  else
+    grad_x.add_(rms_norm_backward(grad_y, x, weight, scale, form));
+}
+
+at::Tensor rms_norm_backward(const at::Tensor& grad_y, const at::Tensor& x,
+                             const at::Tensor& weight, const at::Tensor& scale, NormForm form) {
+  check(x, weight);
+  check_rows(x, grad_y);
+  if (!has_cpu_loops(x) || x.numel() == 0) return backward_composed(grad_y, x, weight, scale, form);
+  at::Tensor grad_x = at::empty_like(x);
+  backward_cpu(grad_y, x, weight, scale, nullptr, grad_x, form);
+  return grad_x;
+}
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, NormForm form) {
+  check(x, weight);
+  if (x.numel() == 0 || !(has_cpu_loops(x) || has_cuda_kernels(x, form)))
+    return composed(x, weight, eps, form);
   const at::Tensor rows = plain(x.reshape({-1, x.size(-1)})), scale = plain(weight);
   const bool records = at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad());
-  const at::Tensor y =
-      records ? RmsNormRows::apply(rows, scale, eps) : forward_rows(rows, scale, eps).y;
+  const at::Tensor y = records ? RmsNormRows::apply(rows, scale, eps, form)
+                               : rms_norm_forward(rows, scale, eps, form).y;
   return y.view(x.sizes());
 }
 

@@ -131,5 +131,91 @@ TEST(RmsNorm, MixedTypesAreOurBug) {
   EXPECT_THROW(rms_norm(at::ones({2, 4}), at::ones({5}), kEps), InternalError);
 }
 
+struct Tolerance {
+  at::ScalarType dtype;
+  double relative;
+};
+constexpr Tolerance kTolerances[] = {
+    {at::kFloat, 3e-6}, {at::kBFloat16, 8e-3}, {at::kDouble, 1e-12}};
+constexpr NormForm kForms[] = {NormForm::kLlama, NormForm::kGemma};
+
+// y in float64, whatever the dtype.
+at::Tensor exact(const at::Tensor& x, const at::Tensor& weight, NormForm form) {
+  const at::Tensor w = form == NormForm::kGemma ? weight + 1.0 : weight;
+  return x * at::rsqrt(x.square().mean(-1, true) + kEps) * w;
+}
+
+at::Tensor wide_copy(const at::Tensor& x) {
+  return x.to(at::kDouble, /*non_blocking=*/false, /*copy=*/true);
+}
+
+void expect_close(const at::Tensor& actual, const at::Tensor& expected, double relative) {
+  const double size = expected.abs().max().item<double>();
+  EXPECT_LE(worst(actual, expected), relative * size);
+}
+
+TEST(RmsNormParts, ForwardAndBackwardOfBothFormsMatchFloat64) {
+  at::manual_seed(6);
+  for (const auto& [dtype, relative] : kTolerances)
+    for (const NormForm form : kForms)
+      for (const int64_t width : {1, 7, 40, 513}) {
+        const at::Tensor x = (at::randn({5, width}, at::kDouble) * 2).to(dtype),
+                         weight = at::randn({width}, at::kDouble).to(dtype),
+                         grad_y = at::randn({5, width}, at::kDouble).to(dtype),
+                         before = at::randn({5, width}, at::kDouble).to(dtype);
+        at::Tensor wide_x = wide_copy(x).requires_grad_(true);
+        const at::Tensor y = exact(wide_x, wide_copy(weight), form);
+        const at::Tensor gradient = torch::autograd::grad({y}, {wide_x}, {wide_copy(grad_y)})[0];
+
+        const Normed normed = rms_norm_forward(x, weight, kEps, form);
+        expect_close(normed.y, y.detach(), relative);
+        const at::Tensor alone = rms_norm_backward(grad_y, x, weight, normed.scale, form);
+        at::Tensor added = before.clone();
+        rms_norm_backward_add(added, grad_y, x, weight, normed.scale, form);
+        const at::Tensor largest = gradient.abs().max() + before.abs().max().to(at::kDouble);
+        EXPECT_LE(worst(alone, gradient), relative * largest.item<double>());
+        EXPECT_LE(worst(added, gradient + wide_copy(before)), relative * largest.item<double>());
+      }
+}
+
+TEST(RmsNormParts, TheSumComesBackBesideItsNorm) {
+  at::manual_seed(7);
+  for (const auto& [dtype, relative] : kTolerances)
+    for (const NormForm form : kForms) {
+      at::Tensor x = at::randn({3, 65}, at::kDouble).to(dtype);
+      const at::Tensor addend = at::randn({3, 65}, at::kDouble).to(dtype),
+                       weight = at::randn({65}, at::kDouble).to(dtype);
+      const at::Tensor sum = x + addend;
+      const Normed normed = add_rms_norm(x, addend, weight, kEps, form);
+      EXPECT_TRUE(at::equal(x, sum));
+      const Normed apart = rms_norm_forward(sum, weight, kEps, form);
+      expect_close(normed.y, wide_copy(apart.y), relative);
+      expect_close(normed.scale, wide_copy(apart.scale), relative);
+    }
+}
+
+TEST(RmsNormParts, AutogradOfGemmasFormMatchesFloat64) {
+  at::manual_seed(8);
+  for (const auto& [dtype, relative] : kTolerances) {
+    at::Tensor x = at::randn({70, 24}, at::kDouble).to(dtype).requires_grad_(true),
+               weight = at::randn({24}, at::kDouble).to(dtype).requires_grad_(true);
+    at::Tensor wide_x = wide_copy(x.detach()).requires_grad_(true),
+               wide_weight = wide_copy(weight.detach()).requires_grad_(true);
+    const at::Tensor grad_y = at::randn({70, 24}, at::kDouble).to(dtype);
+    const auto actual = torch::autograd::grad({rms_norm(x, weight, kEps, NormForm::kGemma)},
+                                              {x, weight}, {grad_y});
+    const auto expected = torch::autograd::grad({exact(wide_x, wide_weight, NormForm::kGemma)},
+                                                {wide_x, wide_weight}, {wide_copy(grad_y)});
+    expect_close(actual[0], expected[0], relative);
+    expect_close(actual[1], expected[1], relative);
+  }
+}
+
+TEST(RmsNormParts, RowsOfAnotherShapeAreOurBug) {
+  at::Tensor x = at::ones({2, 4});
+  EXPECT_THROW(add_rms_norm(x, at::ones({3, 4}), at::ones({4}), kEps), InternalError);
+  EXPECT_THROW(rms_norm_forward(at::ones({4, 2}).t(), at::ones({4}), kEps), InternalError);
+}
+
 }  // namespace
 }  // namespace slmtune::kernels

@@ -1,0 +1,45 @@
+// Causal attention over packed rows, forward and backward by hand: every row of the micro-batch
+// sees itself only. Blocks of queries against all keys they see: matrix products by BLAS, the
+// softmax by vector loops. Grouped queries read their shared keys in place.
+//
+//        k: r0 r0 r0 r1 r1                      k: r0 r0 r0 r0   window = 2
+//   q r0    x                    starts =       q  x
+//     r0    x  x                 {0, 3, 5}         x  x
+//     r0    x  x  x                                   x  x
+//     r1             x                                   x  x
+//     r1             x  x
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace slmtune::kernels {
+
+struct AttentionOptions {
+  double scale = 1.0;     // scores are multiplied by it
+  double soft_cap = 0.0;  // then s = c·tanh(s / c); 0 = none
+  int64_t window = 0;     // a token sees this many, itself counted; 0 = all before it
+};
+
+struct Attended {
+  at::Tensor out;      // [T, H, hd], contiguous
+  at::Tensor log_sum;  // [H, T]: log Σ e^s of every query, float32 (float64 for float64)
+};
+
+// q [T, H, hd], k and v [T, K, hd] on the CPU (H a multiple of K: consecutive query heads share a
+// key head), float32, bfloat16 or float64, tokens and heads at any stride (so they may be views of
+// one qkv matrix). Arithmetic is float32 for float32 and bfloat16; results do not depend on the
+// number of threads. A NaN in a key or value reaches the queries that see it, and no other row.
+Attended attention_forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                           const std::vector<int64_t>& starts, const AttentionOptions& options);
+
+// For the gradient of `out` [T, H, hd]: writes dq [T, H, hd], dk and dv [T, K, hd], tokens and
+// heads at any stride. With P = softmax and dP = dO·Vᵀ: dV = Pᵀ·dO, dS = P ⊙ (dP − Σ dO ⊙ O) ·
+// (1 − tanh²) · scale, dQ = dS·K, dK = dSᵀ·Q (Dao et al. 2022, FlashAttention, appendix B).
+void attention_backward(const at::Tensor& grad_out, const at::Tensor& q, const at::Tensor& k,
+                        const at::Tensor& v, const Attended& attended,
+                        const std::vector<int64_t>& starts, const AttentionOptions& options,
+                        at::Tensor& dq, at::Tensor& dk, at::Tensor& dv);
+
+}  // namespace slmtune::kernels
