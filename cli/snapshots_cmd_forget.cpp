@@ -6,7 +6,9 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "data/replay.h"
 #include "data/row_keys.h"
+#include "data/token_cache.h"
 #include "store/forget.h"
 
 namespace slmtune::cli {
@@ -95,6 +97,15 @@ void check_production(const store::SnapshotStore& store, const fs::path& path) {
       "snapshots rollback'");
 }
 
+// What the store has of the rows besides its snapshots.
+void forget_in_store(const fs::path& store, const std::vector<store::SoughtRow>& rows) {
+  std::vector<data::RowDigest> keys;
+  for (const store::SoughtRow& row : rows) keys.insert(keys.end(), row.begin(), row.end());
+  data::delete_token_cache(store / "cache");
+  const int64_t forgotten = data::forget_kept_rows(store / "replay", keys);
+  if (forgotten > 0) log_info(fmt::format("{} rows are no longer kept for replay", forgotten));
+}
+
 }  // namespace
 
 ExitCode run_snapshots_forget(const SnapshotsOptions& options, const Common& common) {
@@ -103,6 +114,7 @@ ExitCode run_snapshots_forget(const SnapshotsOptions& options, const Common& com
   store::SnapshotStore store = store::SnapshotStore::open(path);
   store::RowSearch search = store::find_rows(store, rows);
   std::vector<int64_t> withdrawn;
+  if (options.apply) forget_in_store(path, rows);
   if (options.apply && !search.seen.empty()) {
     std::vector<int64_t> numbers;
     for (const store::SeenRows& one : search.seen) numbers.push_back(one.info.number);

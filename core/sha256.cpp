@@ -63,8 +63,10 @@ std::string sha256_file(const std::filesystem::path& path) {
   std::span<const std::byte> left = file.bytes();
   do {
     check_stop();
-    hasher.update(left.first(std::min(left.size(), kPiece)));
-    left = left.subspan(std::min(left.size(), kPiece));
+    const std::span<const std::byte> piece = left.first(std::min(left.size(), kPiece));
+    hasher.update(piece);
+    release_pages(piece);
+    left = left.subspan(piece.size());
   } while (!left.empty());
   return hasher.finish();
 }

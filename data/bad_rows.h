@@ -33,4 +33,8 @@ class BadRows {
   std::vector<Diagnostic> listed_;
 };
 
+[[noreturn]] inline void throw_no_rows(const std::string& file) {
+  throw UserError("D001", file, "the file has no rows", "write one JSON object per line");
+}
+
 }  // namespace slmtune::data

@@ -51,6 +51,18 @@ const FieldTable<Valid>& valid_fields() {
   return table;
 }
 
+const FieldTable<Replay>& replay_fields() {
+  static const FieldTable<Replay> table({
+      field(&Replay::fraction, {.key = "fraction",
+                                .meaning = "so many rows that earlier snapshots were trained on and "
+                                           "that are no longer in the data, per present row",
+                                .unit = "share",
+                                .range = from_to(0, 1),
+                                .example = "0.1"}),
+  });
+  return table;
+}
+
 std::string item_of(const std::string& key, size_t index) {
   return key + "[" + std::to_string(index) + "]";
 }
@@ -121,6 +133,19 @@ Field<DataConfig> valid_field() {
   return {std::move(facts), read_valid, valid_text};
 }
 
+Field<DataConfig> replay_field() {
+  FieldFacts facts{
+      .key = "replay",
+      .meaning = "rows of earlier snapshots' data, mixed in so that they are not unlearned"};
+  facts.kind = FieldFacts::Kind::kSection;
+  facts.fields = replay_fields().facts();
+  auto read = [](YamlReader& yaml, DataConfig& config) {
+    config.replay = replay_fields().read(yaml.section("replay"));
+  };
+  auto text = [](const DataConfig& config) { return replay_fields().flow(config.replay); };
+  return {std::move(facts), read, text};
+}
+
 void check_listed_twice(const DataConfig& config, YamlReader& yaml) {
   for (size_t i = 0; i < config.train.size(); ++i)
     for (size_t j = 0; j < i; ++j)
@@ -155,11 +180,10 @@ const FieldTable<DataConfig>& DataConfig::fields() {
       {
           train_field(),
           valid_field(),
-          later_field<T>("replay", "rows of earlier snapshots' data"),
+          replay_field(),
           field(&T::format, {.key = "format",
                              .meaning = "shape of the rows; auto looks at the fields of each row",
-                             .words = format_names(),
-                             .later = {"preference", "kto"}}),
+                             .words = format_names()}),
           field(&T::max_tokens, {.key = "max_tokens",
                                  .meaning = "longest row, lowered to the model's context",
                                  .unit = "tokens",

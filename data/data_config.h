@@ -16,10 +16,15 @@ struct Source {
   std::string where = {};      // place in the recipe, for errors
 };
 
+struct Replay {
+  double fraction = 0.0;  // of the present rows; 0 = none, and none are kept for later
+};
+
 struct DataConfig {
   std::vector<Source> train;
   std::optional<std::filesystem::path> valid;
   double valid_fraction = 0.0;    // used when `valid` has no path
+  Replay replay;
   std::string format = "auto";
   int64_t max_tokens = 2048;
   std::string too_long = "refuse";  // refuse | drop | truncate

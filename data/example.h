@@ -33,7 +33,17 @@ struct Span {
   bool train = false;
 };
 
-// Exactly one of the three is filled; `kind` says which.
+// What a row is to its objective.
+enum class RowMark : uint8_t {
+  kNone,
+  kChosen,    // preference: the better answer; the row after it is kRejected
+  kRejected,  // the worse one
+  kGood,      // kto: thumbs up
+  kBad,       // thumbs down
+  kLast = kBad
+};
+
+// Of messages, spans and ids exactly one is filled; `kind` says which.
 struct Example {
   enum class Kind { kChat, kText, kTokens };
   Kind kind = Kind::kChat;
@@ -42,6 +52,8 @@ struct Example {
   std::vector<Span> spans;  // kText: plain text or prompt + completion; eos is added and trained at
                             // the end
   std::vector<int32_t> ids, labels;  // kTokens
+  RowMark mark = RowMark::kNone;
+  std::vector<Example> rejected = {};  // one beside kChosen: the same prompt, the worse answer
 };
 
 // ids and labels have the same length; labels are kNotTrained or equal to the id at the same place
@@ -49,6 +61,7 @@ struct Example {
 struct Tokens {
   std::vector<int32_t> ids;
   std::vector<int32_t> labels;
+  RowMark mark = RowMark::kNone;
   // Labels that carry loss, the first position excluded (nothing predicts it).
   int64_t trained() const;
 };

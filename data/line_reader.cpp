@@ -1,10 +1,15 @@
 #include "data/line_reader.h"
 
+#include <string>
+
+#include "core/log.h"
+
 namespace slmtune::data {
 
 LineReader::LineReader(const std::filesystem::path& path)
     : file_(path),
-      rest_(reinterpret_cast<const char*>(file_.bytes().data()), file_.bytes().size()) {
+      all_(reinterpret_cast<const char*>(file_.bytes().data()), file_.bytes().size()),
+      rest_(all_) {
   has_mark_ = rest_.starts_with("\xEF\xBB\xBF");
   if (has_mark_) rest_.remove_prefix(3);
 }
@@ -24,9 +29,25 @@ bool LineReader::next() {
   return false;
 }
 
-std::string_view LineReader::dropped() const {
-  if (has_mark_ && has_returns_) return "a byte order mark and Windows line ends";
-  return has_mark_ ? "a byte order mark" : has_returns_ ? "Windows line ends" : "";
+void LineReader::say_dropped(const std::filesystem::path& path) const {
+  if (!has_mark_ && !has_returns_) return;
+  const std::string what = has_mark_ && has_returns_ ? "a byte order mark and Windows line ends"
+                           : has_mark_               ? "a byte order mark"
+                                                     : "Windows line ends";
+  log_info("note: " + path.string() + ": left out " + what);
+}
+
+double LineReader::share() const {
+  if (all_.empty()) return 1.0;
+  return 1.0 - static_cast<double>(rest_.size()) / static_cast<double>(all_.size());
+}
+
+void LineReader::release() {
+  constexpr size_t kPiece = 4u << 20;
+  const size_t read = all_.size() - rest_.size();
+  if (read - released_ < kPiece) return;
+  release_pages(file_.bytes().subspan(released_, read - released_));
+  released_ = read;
 }
 
 }  // namespace slmtune::data

@@ -18,12 +18,18 @@ class LineReader {
   bool next();
   int64_t number() const { return number_; }  // counts from 1, blank lines too
   std::string_view text() const { return text_; }
-  // What was dropped so far, in words for a note; "" when nothing was.
-  std::string_view dropped() const;
+  // A note, if anything was dropped.
+  void say_dropped(const std::filesystem::path& path) const;
+  double share() const;  // of the file that was read, 0 to 1
+
+  // Hands the memory of the lines before the next one back, a few MiB at a time: a file may be
+  // larger than the memory. Their text() is then read from the file again.
+  void release();
 
  private:
   MappedFile file_;
-  std::string_view rest_, text_;
+  std::string_view all_, rest_, text_;
+  size_t released_ = 0;
   int64_t number_ = 0;
   bool has_mark_ = false, has_returns_ = false;
 };

@@ -1,115 +1,117 @@
 #include "data/loader.h"
 
-#include <algorithm>
-#include <cmath>
-#include <unordered_set>
+#include <fmt/format.h>
 
 #include "core/error.h"
-#include "core/seed.h"
+#include "core/log.h"
 #include "core/sha256.h"
-#include "data/row_tokeniser.h"
+#include "data/bad_rows.h"
+#include "data/dataset_builder.h"
+#include "data/line_reader.h"
 
 namespace slmtune::data {
 namespace {
 
-std::string bytes_of(const Tokens& row) {
-  auto raw = [](const std::vector<int32_t>& ids) {
-    return std::string_view(reinterpret_cast<const char*>(ids.data()),
-                            ids.size() * sizeof(int32_t));
-  };
-  return std::string(raw(row.ids)) + std::string(raw(row.labels));
-}
+// So many lines, or bytes of them, are tokenised at a time and then forgotten.
+constexpr size_t kLines = 4096, kBytes = 4u << 20;
 
-// Copies of a row for a source's weight; the fraction by a fixed hash of its place.
-int64_t copies_of(const std::string& place, double weight) {
-  const double whole = std::floor(weight);
-  SplitMix64 random(derive_seed(0, place));
-  return static_cast<int64_t>(whole) + (random.uniform() < weight - whole ? 1 : 0);
-}
-
-class DatasetBuilder {
+// Tokenises the lines of one file and adds them to a dataset.
+class FileLoader {
  public:
-  DatasetBuilder(const DataConfig& config) : config_(config) {}
+  FileLoader(const std::filesystem::path& path, LineTokeniser& tokeniser, TokenCache* cache)
+      : path_(path.string()), tokeniser_(tokeniser), cache_(cache) {}
 
-  void add(std::vector<Tokens> rows, std::vector<std::string> places, double weight) {
-    data_.counts.rows += static_cast<int64_t>(rows.size());
-    for (size_t i = 0; i < rows.size(); ++i) {
-      data_.counts.duplicates += !seen_.insert(sha256(bytes_of(rows[i]))).second;
-      if (!fit(rows[i], places[i])) continue;
-      for (int64_t copies = copies_of(places[i], weight); copies > 0; --copies)
-        keep(rows[i], places[i]);
+  // UserError with every line that cannot be used; what is wrong with the model folder is thrown as
+  // it is, unless lines are bad.
+  void load_into(DatasetBuilder& builder) {
+    LineReader lines(path_);
+    while (next_lines(lines)) {
+      add(tokeniser_.run(lines_, is_failing_), builder);
+      lines.release();
+      if (cache_) cache_->release();
+      show_progress(lines.share());
     }
-  }
-
-  void remember(const std::vector<std::string>& places, std::vector<RowKeys> keys) {
-    for (size_t i = 0; i < places.size(); ++i) data_.keys.emplace(places[i], std::move(keys[i]));
-  }
-
-  Dataset finish(const std::string& file) {
-    if (too_long_ > 0) refuse(file);
-    if (data_.rows.empty())
-      throw UserError("D001", file, "no row is left to train on",
-                      "raise data.max_tokens or the sources' weights");
-    return std::move(data_);
+    lines.say_dropped(path_);
+    bad_.throw_if_any(path_);
+    if (model_fault_) std::rethrow_exception(model_fault_);
+    if (count_ == 0) throw_no_rows(path_);
   }
 
  private:
-  // False when the row is left out; may shorten it.
-  bool fit(Tokens& row, const std::string& place) {
-    const auto limit = static_cast<size_t>(config_.max_tokens);
-    if (row.ids.size() <= limit) return true;
-    if (config_.too_long == "refuse") {
-      longest_ = std::max(longest_, row.ids.size());
-      if (++too_long_ <= kListed)
-        refused_.push_back({"D010",
-                            place,
-                            "the row has " + std::to_string(row.ids.size()) +
-                                " tokens; data.max_tokens is " + std::to_string(limit),
-                            "",
-                            {}});
-      return false;
+  bool next_lines(LineReader& reader) {
+    lines_.clear();
+    for (size_t bytes = 0; lines_.size() < kLines && bytes < kBytes && reader.next();) {
+      lines_.push_back({reader.text(), reader.number()});
+      bytes += reader.text().size();
     }
-    if (config_.too_long == "drop") {
-      ++data_.counts.dropped_too_long;
-      return false;
+    count_ += static_cast<int64_t>(lines_.size());
+    return !lines_.empty();
+  }
+
+  // After a line that cannot be read, or a fault of the model folder, nothing can be trained: the
+  // lines after these are only parsed, so that the mistakes come soon.
+  void add(const std::vector<TokenisedLine>& results, DatasetBuilder& builder) {
+    for (size_t i = 0; i < results.size(); ++i) {
+      const TokenisedLine& line = results[i];
+      for (const Diagnostic& one : line.bad)
+        bad_.add(one.code, path_ + ":" + std::to_string(lines_[i].number), one.what, one.help);
+      if (line.model_fault && !model_fault_) model_fault_ = line.model_fault;
+      const bool is_whole = line.hit || !line.words.empty();
+      if (is_whole) builder.add(line, lines_[i].number);
+      is_failing_ = is_failing_ || line.is_unreadable || line.model_fault;
     }
-    row.ids.resize(limit);
-    row.labels.resize(limit);
-    ++data_.counts.truncated;
-    const bool trains = row.trained() > 0;
-    data_.counts.empty += !trains;
-    return trains;
   }
 
-  void keep(const Tokens& row, const std::string& place) {
-    DataCounts& counts = data_.counts;
-    ++counts.kept;
-    counts.tokens += static_cast<int64_t>(row.ids.size());
-    counts.trained_tokens += row.trained();
-    counts.longest = std::max(counts.longest, static_cast<int64_t>(row.ids.size()));
-    data_.rows.push_back(row);
-    data_.places.push_back(place);
+  void show_progress(double share) {
+    if (now_seconds() - started_ > 1.0)
+      progress_.show(fmt::format("tokenising {}: {} rows, {:.0f} %", path_, count_, 100 * share));
   }
 
-  [[noreturn]] void refuse(const std::string& file) {
-    const std::string help = "raise data.max_tokens (the longest row has " +
-                             std::to_string(longest_) +
-                             " tokens), or set data.too_long to 'drop' or 'truncate'";
-    if (too_long_ > kListed)
-      refused_.push_back(
-          {"D010", file, std::to_string(too_long_ - kListed) + " more rows are too long", "", {}});
-    refused_.back().help = help;
-    throw UserError(std::move(refused_));
-  }
-
-  static constexpr int64_t kListed = 5;
-  const DataConfig& config_;
-  Dataset data_;
-  std::unordered_set<std::string> seen_;
-  std::vector<Diagnostic> refused_;
-  int64_t too_long_ = 0;
-  size_t longest_ = 0;
+  const std::string path_;
+  LineTokeniser& tokeniser_;
+  TokenCache* cache_;
+  std::vector<Line> lines_;
+  BadRows bad_;
+  std::exception_ptr model_fault_;
+  bool is_failing_ = false;
+  int64_t count_ = 0;
+  ProgressLine progress_;
+  const double started_ = now_seconds();
 };
+
+void warn_of_lost_systems(const std::string& file, int64_t count, const ChatTemplate* chat) {
+  if (count == 0) return;
+  log_warning(file + ": " + std::to_string(count) + " rows have a system text that is not " +
+              "trained with: the chat template '" + std::string(chat->name) +
+              "' prints it only where the user speaks last; put it into the user's text");
+}
+
+Dataset load(std::span<const Source> sources, const DataConfig& config, const Tokenizer& tokenizer,
+             const ChatTemplate* chat, TokenCache* cache) {
+  DatasetBuilder builder(config, cache);
+  LineTokeniser tokeniser(config.format, tokenizer, chat, cache);
+  std::string digests;
+  for (const Source& source : sources) {
+    const std::filesystem::path path = data_file(source);
+    builder.begin_file(path.string(), source.weight);
+    FileLoader(path, tokeniser, cache).load_into(builder);
+    warn_of_lost_systems(path.string(), builder.lost_systems(), chat);
+    digests += sha256_file(path);
+  }
+  if (cache) cache->commit();
+  Dataset data = builder.finish(data_file(sources.front()).string());
+  data.sha256 = sources.size() == 1 ? digests : sha256(digests);
+  return data;
+}
+
+// What was tokenised before a mistake, or before the user stopped it, is not done again.
+void keep_work(TokenCache& cache) {
+  try {
+    cache.commit();
+  } catch (const Error& error) {
+    log_verbose(error.what());
+  }
+}
 
 }  // namespace
 
@@ -124,24 +126,14 @@ std::filesystem::path data_file(const Source& source) {
 }
 
 Dataset load_dataset(std::span<const Source> sources, const DataConfig& config,
-                     const Tokenizer& tokenizer, const ChatTemplate* chat) {
-  DatasetBuilder builder(config);
-  std::string digests, first_file;
+                     const Tokenizer& tokenizer, const ChatTemplate* chat, TokenCache* cache) {
   for (const Source& source : sources) data_file(source);
-  for (const Source& source : sources) {
-    const std::filesystem::path path = data_file(source);
-    if (first_file.empty()) first_file = path.string();
-    std::vector<std::string> places;
-    std::vector<RowKeys> keys;
-    const std::vector<Example> examples = read_examples(path, config.format, &places, &keys);
-    builder.remember(places, std::move(keys));
-    builder.add(RowTokeniser(examples, places, tokenizer, chat).run(path.string()), places,
-                source.weight);
-    digests += sha256_file(path);
+  try {
+    return load(sources, config, tokenizer, chat, cache);
+  } catch (...) {
+    if (cache) keep_work(*cache);
+    throw;
   }
-  Dataset data = builder.finish(first_file);
-  data.sha256 = sources.size() == 1 ? digests : sha256(digests);
-  return data;
 }
 
 }  // namespace slmtune::data

@@ -1,70 +1,66 @@
 #include "data/packer.h"
 
 #include <algorithm>
-#include <bit>
 #include <string>
 
 #include "core/seed.h"
+#include "data/bin_packing.h"
 
 namespace slmtune::data {
 namespace {
 
-// Free space of the bins in a tournament tree: the first bin with enough room in O(log n).
-class Bins {
- public:
-  Bins(size_t most, int64_t budget)
-      : leaves_(std::bit_ceil(std::max<size_t>(most, 1))), room_(2 * leaves_, budget) {}
-
-  // Takes `size` from the first bin that has it; returns the bin. Precondition: size <= budget, a
-  // bin per call is there.
-  size_t place(int64_t size) {
-    size_t node = 1;
-    while (node < leaves_) node = room_[2 * node] >= size ? 2 * node : 2 * node + 1;
-    room_[node] -= size;
-    const size_t bin = node - leaves_;
-    while (node /= 2) room_[node] = std::max(room_[2 * node], room_[2 * node + 1]);
-    return bin;
-  }
-
- private:
-  size_t leaves_;
-  std::vector<int64_t> room_;
-};
-
-void append_row(MicroBatch& batch, const Tokens& row) {
+void append_row(MicroBatch& batch, const Rows& dataset, uint64_t index) {
+  const Row row = dataset[index];
+  const std::span<const int32_t> ids = row.ids();
   if (batch.starts.empty()) batch.starts.push_back(0);
-  batch.ids.insert(batch.ids.end(), row.ids.begin(), row.ids.end());
-  const size_t first = batch.labels.size();
-  batch.labels.insert(batch.labels.end(), row.labels.begin(), row.labels.end());
-  if (!row.labels.empty()) batch.labels[first] = kNotTrained;  // nothing predicts it
-  for (size_t i = 0; i < row.ids.size(); ++i) batch.positions.push_back(static_cast<int32_t>(i));
+  batch.ids.insert(batch.ids.end(), ids.begin(), ids.end());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    batch.labels.push_back(i == 0 ? kNotTrained : row.label(i));  // nothing predicts the first
+    batch.positions.push_back(static_cast<int32_t>(i));
+  }
   batch.starts.push_back(static_cast<int64_t>(batch.ids.size()));
+  batch.rows.push_back(index);
   batch.trained += row.trained();
 }
 
 }  // namespace
 
-std::vector<MicroBatch> pack(std::span<const Tokens> dataset, std::span<const uint64_t> rows,
-                             int64_t budget, bool pack) {
+double fill(std::span<const MicroBatch> batches) {
+  size_t tokens = 0, longest = 0;
+  for (const MicroBatch& batch : batches) {
+    tokens += batch.ids.size();
+    longest = std::max(longest, batch.ids.size());
+  }
+  return tokens == 0 ? 1.0
+                     : static_cast<double>(tokens) / static_cast<double>(longest * batches.size());
+}
+
+std::vector<MicroBatch> pack(const Rows& dataset, std::span<const uint64_t> rows, int64_t budget,
+                             bool pack) {
+  // Rows of one line are one thing to pack.
+  std::vector<size_t> firsts;
+  std::vector<int64_t> sizes;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (i == 0 || !dataset.goes_on(rows[i])) {
+      firsts.push_back(i);
+      sizes.push_back(0);
+    }
+    sizes.back() += dataset.length(rows[i]);
+  }
+  firsts.push_back(rows.size());
   std::vector<MicroBatch> batches;
-  if (!pack) {
-    for (uint64_t row : rows) append_row(batches.emplace_back(), dataset[row]);
-    return batches;
+  const auto append_line = [&](MicroBatch& batch, size_t line) {
+    for (size_t i = firsts[line]; i < firsts[line + 1]; ++i) append_row(batch, dataset, rows[i]);
+  };
+  if (pack) {
+    for (const std::vector<size_t>& bin : pack_bins(sizes, budget)) {
+      MicroBatch& batch = batches.emplace_back();
+      for (size_t line : bin) append_line(batch, line);
+    }
+  } else {
+    for (size_t line = 0; line < sizes.size(); ++line) append_line(batches.emplace_back(), line);
   }
-  auto length = [&](uint64_t row) { return static_cast<int64_t>(dataset[row].ids.size()); };
-  std::vector<uint64_t> order(rows.begin(), rows.end());
-  std::stable_sort(order.begin(), order.end(),
-                   [&](uint64_t a, uint64_t b) { return length(a) > length(b); });
-  // Rows over the budget come first and stand alone.
-  size_t alone = 0;
-  for (; alone < order.size() && length(order[alone]) > budget; ++alone)
-    append_row(batches.emplace_back(), dataset[order[alone]]);
-  Bins bins(order.size() - alone, budget);
-  for (size_t i = alone; i < order.size(); ++i) {
-    const size_t bin = alone + bins.place(length(order[i]));
-    if (bin >= batches.size()) batches.resize(bin + 1);
-    append_row(batches[bin], dataset[order[i]]);
-  }
+  dataset.release();
   return batches;
 }
 

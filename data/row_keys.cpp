@@ -25,14 +25,6 @@ constexpr size_t kMaxValue = 256, kMaxFields = 64;
 constexpr int kMaxDepth = 4;
 constexpr double kExact = 9007199254740992.0;  // 2^53: whole numbers are exact up to here
 
-RowDigest digest_of(std::string_view text) {
-  const std::string digits = sha256(text).substr(0, 32);
-  RowDigest digest;
-  for (size_t i = 0; i < digest.size(); ++i)
-    std::from_chars(&digits[2 * i], &digits[2 * i] + 2, digest[i], 16);
-  return digest;
-}
-
 std::string number_text(double value) {
   char text[32];
   const bool is_whole = std::trunc(value) == value && std::abs(value) < kExact;
@@ -108,6 +100,15 @@ void add_fields(const object& value, const std::string& prefix, int depth, RowKe
 }
 
 }  // namespace
+
+RowDigest digest_of(std::string_view text) {
+  const auto value = [](char digit) { return digit <= '9' ? digit - '0' : digit - 'a' + 10; };
+  const std::string digits = sha256(text);
+  RowDigest digest;
+  for (size_t i = 0; i < digest.size(); ++i)
+    digest[i] = static_cast<unsigned char>(value(digits[2 * i]) << 4 | value(digits[2 * i + 1]));
+  return digest;
+}
 
 RowDigest field_key(std::string_view name, std::string_view value) {
   std::string text;

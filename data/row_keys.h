@@ -18,8 +18,10 @@ namespace slmtune::data {
 
 using RowDigest = std::array<unsigned char, 16>;  // first half of a SHA-256
 
+RowDigest digest_of(std::string_view text);
+
 struct RowKeys {
-  RowDigest row;
+  RowDigest row{};
   std::vector<RowDigest> fields;
   std::optional<RowDigest> id;  // that of the field `id`
 };

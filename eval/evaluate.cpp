@@ -37,8 +37,7 @@ int64_t answer_budget(const models::CausalLM& model, const Question& question, i
 
 }  // namespace
 
-Score score_loss(models::CausalLM& model, std::span<const data::Tokens> rows,
-                 int64_t micro_batch_tokens) {
+Score score_loss(models::CausalLM& model, const data::Rows& rows, int64_t micro_batch_tokens) {
   const at::NoGradGuard no_gradients;
   const int64_t budget = micro_batch_tokens > 0 ? micro_batch_tokens : kDefaultMicroBatchTokens;
   ProgressLine progress;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,13 +33,14 @@ struct Question {
   std::string place;
 };
 
-// Questions of a file's chat and completion rows; other rows give none.
+// Questions of a file's chat and completion rows, those of `places` only if it is given; other rows
+// give none.
 std::vector<Question> questions(const std::filesystem::path& path, const std::string& format,
-                                const data::Tokenizer& tokenizer, const data::ChatTemplate* chat);
+                                const data::Tokenizer& tokenizer, const data::ChatTemplate* chat,
+                                const std::set<std::string>* places = nullptr);
 
 // Loss part only (answers stay absent). No gradient; adapters as they are set.
-Score score_loss(models::CausalLM& model, std::span<const data::Tokens> rows,
-                 int64_t micro_batch_tokens);
+Score score_loss(models::CausalLM& model, const data::Rows& rows, int64_t micro_batch_tokens);
 
 // Greedy answers, compared by exact match and F1 and added to `score`. `on_answer(index, text)` may
 // be empty.

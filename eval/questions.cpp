@@ -43,18 +43,19 @@ std::optional<Question> text_question(const data::Example& example, const std::s
 }  // namespace
 
 std::vector<Question> questions(const std::filesystem::path& path, const std::string& format,
-                                const data::Tokenizer& tokenizer, const data::ChatTemplate* chat) {
-  std::vector<std::string> places;
-  const std::vector<data::Example> examples = data::read_examples(path, format, &places);
+                                const data::Tokenizer& tokenizer, const data::ChatTemplate* chat,
+                                const std::set<std::string>* places) {
   std::vector<Question> result;
-  for (size_t i = 0; i < examples.size(); ++i) {
+  data::for_each_example(path, format, [&](data::Example& example, const std::string& place) {
+    if (places && !places->contains(place)) return;
+    if (example.mark == data::RowMark::kBad) return;  // no answer to learn
     std::optional<Question> question;
-    if (examples[i].kind == data::Example::Kind::kChat)
-      question = chat_question(examples[i], places[i], tokenizer, chat);
-    else if (examples[i].kind == data::Example::Kind::kText)
-      question = text_question(examples[i], places[i], tokenizer);
+    if (example.kind == data::Example::Kind::kChat)
+      question = chat_question(example, place, tokenizer, chat);
+    else if (example.kind == data::Example::Kind::kText)
+      question = text_question(example, place, tokenizer);
     if (question) result.push_back(std::move(*question));
-  }
+  });
   return result;
 }
 

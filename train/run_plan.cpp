@@ -14,7 +14,16 @@ int64_t steps_per_epoch(const TrainConfig& config, int64_t rows) {
   return (rows + config.batch_rows - 1) / config.batch_rows;
 }
 
+// Rows of the dataset that one of row_count() stands for.
+uint64_t rows_together(const data::Dataset& train) {
+  return train.rows.size() > 1 && train.rows.goes_on(1) ? 2 : 1;
+}
+
 }  // namespace
+
+int64_t row_count(const data::Dataset& train) {
+  return static_cast<int64_t>(train.rows.size() / rows_together(train));
+}
 
 int64_t total_steps(const TrainConfig& config, int64_t rows) {
   double asked = config.epochs * static_cast<double>(steps_per_epoch(config, rows));
@@ -25,14 +34,16 @@ int64_t total_steps(const TrainConfig& config, int64_t rows) {
 
 RunPlan make_plan(const data::Dataset& train, const TrainConfig& config, const EvalConfig& eval,
                   bool pack, bool on_cpu) {
-  RunPlan plan{.rows = static_cast<int64_t>(train.rows.size()), .pack = pack};
+  RunPlan plan{.rows = row_count(train), .pack = pack};
   SLMTUNE_ASSERT(plan.rows > 0, "the loader refuses data without rows");
   plan.steps_per_epoch = steps_per_epoch(config, plan.rows);
   plan.total = total_steps(config, plan.rows);
   plan.warmup = warmup_steps(config.warmup, plan.total);
   int64_t longest = 1024;
-  for (const data::Tokens& row : train.rows)
-    longest = std::max(longest, static_cast<int64_t>(row.ids.size()));
+  for (size_t row = 0; row < train.rows.size(); ++row) {
+    const int64_t before = train.rows.goes_on(row) ? train.rows.length(row - 1) : 0;
+    longest = std::max(longest, before + train.rows.length(row));
+  }
   // A GPU wants wide matrices; on the CPU small micro-batches stay in the cache.
   int64_t automatic = on_cpu ? longest : std::max<int64_t>(longest, 4096);
   plan.micro_batch_tokens = config.micro_batch_tokens.value_or(automatic);
@@ -42,17 +53,26 @@ RunPlan make_plan(const data::Dataset& train, const TrainConfig& config, const E
 }
 
 std::span<const uint64_t> StepBatches::rows_of(int64_t step) {
+  const uint64_t together = rows_together(train_);
   int64_t epoch = step / plan_.steps_per_epoch;
-  if (epoch != epoch_)
-    order_ = data::epoch_order(static_cast<uint64_t>(plan_.rows), config_.seed, epoch);
+  if (epoch != epoch_) {
+    order_.clear();
+    for (uint64_t row : data::epoch_order(static_cast<uint64_t>(plan_.rows), config_.seed, epoch))
+      for (uint64_t part = 0; part < together; ++part) order_.push_back(row * together + part);
+  }
   epoch_ = epoch;
   int64_t first = step % plan_.steps_per_epoch * config_.batch_rows;
   int64_t count = std::min(config_.batch_rows, plan_.rows - first);
-  return std::span(order_).subspan(static_cast<size_t>(first), static_cast<size_t>(count));
+  return std::span(order_).subspan(static_cast<size_t>(first) * together,
+                                   static_cast<size_t>(count) * together);
 }
 
 std::vector<data::MicroBatch> StepBatches::of(int64_t step) {
-  return data::pack(train_.rows, rows_of(step), plan_.micro_batch_tokens, plan_.pack);
+  std::vector<data::MicroBatch> batches =
+      data::pack(train_.rows, rows_of(step), plan_.micro_batch_tokens, plan_.pack);
+  // While this step computes, the system reads the rows of the next one from the disk.
+  if ((step + 1) % plan_.steps_per_epoch != 0) train_.rows.prefetch(rows_of(step + 1));
+  return batches;
 }
 
 std::vector<data::MicroBatch> batches_of_all(const data::Dataset& dataset, const RunPlan& plan) {

@@ -10,6 +10,9 @@
 
 namespace slmtune::train {
 
+// What a step has train.batch_rows of: rows, or pairs of rows that belong together (preference).
+int64_t row_count(const data::Dataset& train);
+
 // Optimiser steps that `config` asks for with `rows` training rows: an epoch has ceil(rows /
 // batch_rows) steps (its last batch may be smaller), the run ceil(epochs · that), at most
 // max_steps.

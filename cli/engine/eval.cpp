@@ -6,11 +6,13 @@
 
 #include "cli/engine/commands.h"
 #include "cli/engine/model_source.h"
+#include "cli/engine/stored_rows.h"
 #include "cli/engine/train_inputs.h"
 #include "cli/output.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "data/rated_rows.h"
 #include "eval/evaluate.h"
 #include "lora/attach.h"
 #include "store/snapshot_store.h"
@@ -97,23 +99,39 @@ struct EvalRows {
   std::string from;
 };
 
+// Of rated answers only the good ones are scored.
+void score_good_answers(data::Dataset& rows) {
+  const data::RatedCounts counts = data::count_rated(rows.rows);
+  if (counts.pairs + counts.bad == 0) return;
+  log_info(fmt::format("scored are the {} answers that were chosen or got a thumb up",
+                       counts.pairs + counts.good));
+  rows = data::good_answers(rows);
+}
+
 EvalRows load_eval_rows(const EvalPlan& plan, const LoadedModel& loaded) {
   data::DataConfig config = plan.data;
   int64_t context = loaded.model->config().max_positions;
   if (context > 0) config.max_tokens = std::min(config.max_tokens, context);
   EvalRows result;
+  std::optional<data::TokenCache> cache;  // of the recipe's training
+  if (plan.recipe)
+    cache.emplace(plan.recipe->store / kTokenCacheName,
+                  data::tokeniser_settings(loaded.text.tokenizer, loaded.text.chat, config.format),
+                  loaded.text.tokenizer.size(), data::TokenCache::Use::kRead);
+  data::TokenCache* known = cache ? &*cache : nullptr;
   if (config.valid) {
     data::Source source{*config.valid, 1.0};
-    result.rows = read_rows({&source, 1}, config, loaded.text);
+    result.rows = read_rows({&source, 1}, config, loaded.text, known);
     result.from = config.valid->string();
   } else if (config.valid_fraction > 0) {
-    data::Dataset train = read_rows(config.train, config, loaded.text);
+    data::Dataset train = read_rows(config.train, config, loaded.text, known);
     result.rows = data::split_validation(train, config.valid_fraction, plan.recipe->train.seed);
     result.from = "data.valid.fraction";
   } else {
     throw UserError("U003", "slmtune", "the recipe has no validation rows",
                     "name a JSONL file with --data");
   }
+  score_good_answers(result.rows);
   if (!wants_answers(plan.metrics)) return result;
   result.questions = valid_questions(config, result.rows, loaded.text);
   if (result.questions.empty())

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <unordered_set>
 
 #include "cli/engine/exports.h"
 #include "core/atomic_file.h"
@@ -45,6 +44,8 @@ std::string card(const Recipe& recipe, const ModelInputs& inputs, const TrainRow
           score_line(metrics, "train_loss", "training loss, last step") +
           score_line(metrics, "valid_loss", "validation loss") +
           score_line(metrics, "valid_perplexity", "validation perplexity") +
+          score_line(metrics, "valid_reward_accuracy", "validation: better answer preferred") +
+          score_line(metrics, "valid_reward_margin", "validation: reward margin") +
           score_line(metrics, "exact_match", "exact match") + score_line(metrics, "f1", "token F1");
   return text + "\n## Settings\n\n```yaml\n" + recipe_text(recipe) + "```\n";
 }
@@ -82,6 +83,7 @@ store::Manifest manifest_of(const Recipe& recipe, const ModelInputs& inputs,
   manifest.base_path = fs::absolute(inputs.facts ? fs::path(inputs.base_name) : inputs.base)
                            .lexically_normal()
                            .string();
+  if (inputs.config.stored_quant != "none") manifest.base_quant = inputs.config.stored_quant;
   manifest.metrics = metrics;
   return manifest;
 }
@@ -90,12 +92,13 @@ store::Manifest manifest_of(const Recipe& recipe, const ModelInputs& inputs,
 void write_rows(const store::SnapshotStore& store, const ModelInputs& inputs,
                 const data::Dataset& train, const fs::path& staging) {
   std::vector<store::RowDigest> digests;
-  std::unordered_set<std::string_view> seen;  // a source's weight repeats rows
-  for (const std::string& place : train.places) {
-    auto keys = train.keys.find(place);
-    if (keys == train.keys.end() || !seen.insert(place).second) continue;
-    digests.push_back(keys->second.row);
-    digests.insert(digests.end(), keys->second.fields.begin(), keys->second.fields.end());
+  for (size_t i = 0; i < train.rows.size(); ++i) {
+    // A source's weight repeats rows, one after the other.
+    if (i > 0 && train.rows.is_copy(i)) continue;
+    const data::Record record = train.rows[i].record();
+    digests.push_back(record.row_key());
+    digests.insert(digests.end(), record.field_keys().begin(), record.field_keys().end());
+    if (i % 4096 == 0) train.rows.release();
   }
   const std::vector<fs::path> origins = store::origins_in(
       store, {inputs.parent.value_or(""), inputs.adapter.value_or(""), inputs.base});
@@ -111,13 +114,17 @@ DType stored_dtype(at::ScalarType dtype) {
                                 : DType::kF32;
 }
 
-OrderedJson metrics_json(const train::TrainResult& result, const RunScores& scores) {
+OrderedJson metrics_json(const std::string& objective, const train::TrainResult& result,
+                         const RunScores& scores) {
   OrderedJson json = {
       {"schema", 1}, {"steps", result.state.step}, {"train_loss", result.last_loss}};
   if (result.valid_loss) {
     json["valid_loss"] = *result.valid_loss;
-    json["valid_perplexity"] = std::exp(*result.valid_loss);
+    if (objective == "sft") json["valid_perplexity"] = std::exp(*result.valid_loss);
   }
+  for (const auto& [name, value] : result.state.metrics) json["train_" + name] = value;
+  if (result.valid_loss)
+    for (const auto& [name, value] : result.state.valid_metrics) json["valid_" + name] = value;
   if (scores.valid) {
     if (scores.valid->exact_match) json["exact_match"] = *scores.valid->exact_match;
     if (scores.valid->f1) json["f1"] = *scores.valid->f1;

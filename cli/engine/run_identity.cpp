@@ -13,6 +13,7 @@
 #include "core/field_table.h"
 #include "core/sha256.h"
 #include "core/version.h"
+#include "data/packer.h"
 
 namespace slmtune::cli {
 namespace {
@@ -21,6 +22,8 @@ namespace {
 // sources of rows, which stand here by their content.
 constexpr std::array<std::string_view, 5> kFree = {"train.save_minutes", "train.max_minutes",
                                                    "eval.metrics", "data.train", "data.valid"};
+
+constexpr size_t kRowsAtOnce = 4096;  // of a mapped file in memory
 
 // Keys of `table` as "section.key".
 template <typename Config>
@@ -35,11 +38,14 @@ void add_settings(train::Identity& identity, const std::string& section,
 // Ids and labels of all rows, in order: what the tokenizer, the template and the limits made.
 std::string content_hash(const data::Dataset& rows) {
   Hasher hasher(HashKind::kSha256);
-  for (const data::Tokens& row : rows.rows) {
+  for (size_t i = 0; i < rows.rows.size(); ++i) {
+    const data::Tokens row = rows.rows[i].tokens();
     const uint64_t length = row.ids.size();
     hasher.update(std::as_bytes(std::span(&length, 1)));
+    hasher.update(std::as_bytes(std::span(&row.mark, 1)));
     hasher.update(std::as_bytes(std::span(row.ids)));
     hasher.update(std::as_bytes(std::span(row.labels)));
+    if (i % kRowsAtOnce == 0) rows.rows.release();
   }
   return hasher.finish();
 }
@@ -61,6 +67,7 @@ void add_data(train::Identity& identity, const TrainRows& rows) {
   }
   add_rows(identity, "data.train", rows.train);
   if (rows.valid) add_rows(identity, "data.valid", *rows.valid);
+  identity["data.packing"] = std::to_string(data::kPackingVersion);
 }
 
 void add_model(train::Identity& identity, const Recipe& recipe, const ModelInputs& inputs,
@@ -95,6 +102,8 @@ train::Identity run_identity(const Recipe& recipe, const ModelInputs& inputs, co
   add_model(identity, recipe, inputs, hashes);
   if (recipe.method == "lora" && !inputs.adapter)
     add_settings(identity, "lora", lora::LoraConfig::fields(), recipe.lora);
+  else if (inputs.adapter)
+    identity["lora.plus_ratio"] = fmt::format("{}", recipe.lora.plus_ratio);
   add_data(identity, rows);
   add_settings(identity, "train", train::TrainConfig::fields(), recipe.train);
   add_settings(identity, "eval", train::EvalConfig::fields(), recipe.eval);
@@ -103,9 +112,9 @@ train::Identity run_identity(const Recipe& recipe, const ModelInputs& inputs, co
 }
 
 bool shapes_weights(const std::string& field) {
-  static constexpr std::array<std::string_view, 8> kFields = {
-      "method",           "model.base",   "model.config", "model.architecture",
-      "model.vocabulary", "lora.variant", "lora.rank",    "lora.targets"};
+  static constexpr std::array<std::string_view, 10> kFields = {
+      "method",       "model.base", "model.config", "model.architecture", "model.vocabulary",
+      "lora.variant", "lora.rank",  "lora.targets", "lora.init",          "train.optimizer"};
   return std::find(kFields.begin(), kFields.end(), field) != kFields.end();
 }
 

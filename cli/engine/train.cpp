@@ -5,6 +5,7 @@
 #include "cli/engine/publish.h"
 #include "cli/engine/run_identity.h"
 #include "cli/engine/run_space.h"
+#include "cli/engine/stored_rows.h"
 #include "cli/engine/train_run.h"
 #include "cli/output.h"
 #include "cli/signals.h"
@@ -20,8 +21,8 @@ namespace {
 constexpr int64_t kAnswerTokens = 128;
 
 ExitCode dry_run(const Recipe& recipe, const ModelInputs& inputs, const Common& common) {
-  TrainRows rows = load_rows(recipe, inputs);
-  int64_t steps = train::total_steps(recipe.train, static_cast<int64_t>(rows.train.rows.size()));
+  TrainRows rows = load_rows_to_look(recipe, inputs);
+  int64_t steps = train::total_steps(recipe.train, train::row_count(rows.train));
   if (common.json) {
     print_json({{"schema", 1},
                 {"dry_run", true},
@@ -67,11 +68,12 @@ ExitCode print_result(const OrderedJson& summary, const Common& common) {
   return ExitCode::kDone;
 }
 
-kernels::DeviceChoice choose_device(const Recipe& recipe) {
+kernels::DeviceChoice choose_device(const Recipe& recipe, const ModelInputs& inputs) {
   // Small updates of a bfloat16 weight are rounded away, so full training is float32 unless the
   // recipe insists.
   bool widen = recipe.method == "full" && recipe.model.dtype == "auto";
-  return announce_device(recipe.model.device, widen ? "float32" : recipe.model.dtype);
+  return announce_device(recipe.model.device, widen ? "float32" : recipe.model.dtype,
+                         inputs.config.hidden_size);
 }
 
 // Everything before the model is loaded.
@@ -80,20 +82,36 @@ struct Start {
   kernels::DeviceChoice device;
   TrainRows rows;
   std::map<std::string, std::string> hashes;
+  MemoryChoice memory;
   train::Identity identity;
   std::optional<EarlierRun> earlier;
 };
 
-Start start(const TrainOptions& options, const Recipe& recipe, const ModelInputs& inputs) {
+// Weights of fewer bits live in the CPU's memory.
+kernels::DeviceChoice check_quant(const Recipe& recipe, const ModelInputs& inputs,
+                                  const kernels::DeviceChoice& device) {
+  const bool is_short = recipe.model.quant != "none" || inputs.config.stored_quant != "none";
+  if (device.device.is_cpu() || !is_short) return device;
+  if (recipe.model.device == "cuda")
+    throw UnavailableError("G012", "model.quant",
+                           "weights of fewer bits are not multiplied on a GPU in this version",
+                           "write 'quant: none', or 'device: cpu'");
+  log_info("weights of fewer bits are not multiplied on a GPU in this version");
+  return announce_device("cpu", recipe.model.dtype, inputs.config.hidden_size);
+}
+
+// What `recipe` leaves to the plan is filled in.
+Start start(const TrainOptions& options, Recipe& recipe, const ModelInputs& inputs) {
   store::SnapshotStore store = store::SnapshotStore::open(recipe.store);
   store.sweep();
   std::optional<EarlierRun> earlier = earlier_run(recipe, options);
-  kernels::DeviceChoice device = choose_device(recipe);
+  kernels::DeviceChoice device = check_quant(recipe, inputs, choose_device(recipe, inputs));
   check_run_space(recipe, inputs, device);
-  TrainRows rows = load_rows(recipe, inputs);
+  TrainRows rows = load_stored_rows(recipe, inputs, store);
   std::map<std::string, std::string> hashes = identity_of(recipe, inputs, rows);
+  MemoryChoice memory = choose_memory(recipe, inputs, rows, device, earlier);
   train::Identity identity = run_identity(recipe, inputs, rows, device, hashes);
-  return {store, device, std::move(rows), hashes, identity, earlier};
+  return {store, device, std::move(rows), hashes, memory, identity, earlier};
 }
 
 // The snapshot of an unfinished run that was stopped after publishing it.
@@ -105,12 +123,17 @@ std::optional<store::SnapshotInfo> published(const Start& start) {
 // Scores, snapshot, exports.
 OrderedJson hand_over(const Recipe& recipe, const ModelInputs& inputs, Start& start, OpenRun& run,
                       TrainedModel& trained, const train::TrainResult& result) {
-  OrderedJson metrics = metrics_json(result, score_valid(recipe, inputs, start.rows, trained));
+  OrderedJson metrics = metrics_json(recipe.objective, result,
+                                     score_valid(recipe, inputs, start.rows, trained));
   OrderedJson summary = summary_json(recipe, run, start.rows, trained, result, metrics);
+  summary["memory"] = memory_json(start.memory, result);
   if (summary.contains("resumed_from")) metrics["resumed_from"] = summary["resumed_from"];
+  const OrderedJson& counts = summary["data"]["train"];
+  if (counts.contains("replay")) metrics["replay"] = counts["replay"];
   run.folder.set_outcome(summary);
   store::SnapshotInfo snapshot = publish_snapshot(start.store, recipe, inputs, start.rows, trained,
                                                   metrics, start.hashes, run.folder.name());
+  keep_trained_rows(recipe, inputs, start.store, start.rows, snapshot.number);
   say_summary(summary);
   OrderedJson exports = export_snapshot(recipe, inputs, trained, snapshot);
   return complete_run(run.folder, summary, snapshot, exports);
@@ -119,7 +142,7 @@ OrderedJson hand_over(const Recipe& recipe, const ModelInputs& inputs, Start& st
 OrderedJson train_and_publish(const Recipe& recipe, const ModelInputs& inputs, Start& start,
                               OpenRun run) {
   TrainedModel trained = make_trainable(recipe, inputs, start.device, run.folder.path());
-  train::TrainResult result = train_model(recipe, start.rows, trained, run, start.identity);
+  train::TrainResult result = train_model(recipe, start.rows, start.memory, trained, run, start.identity);
   if (result.ended == "stopped") stop_here(run, result);
   try {
     return hand_over(recipe, inputs, start, run, trained, result);
@@ -129,16 +152,18 @@ OrderedJson train_and_publish(const Recipe& recipe, const ModelInputs& inputs, S
   }
 }
 
-ExitCode train_in_store(const TrainOptions& options, const Recipe& recipe,
-                        const ModelInputs& inputs, const Common& common) {
+ExitCode train_in_store(const TrainOptions& options, Recipe recipe, const ModelInputs& inputs,
+                        const Common& common) {
   const StopSignals handlers;
   Start begun = start(options, recipe, inputs);
   if (auto snapshot = published(begun)) {
     const bool is_same = train::read_state(begun.earlier->checkpoint).identity == begun.identity;
+    if (is_same) keep_trained_rows(recipe, inputs, begun.store, begun.rows, snapshot->number);
     OrderedJson summary = finish_published(recipe, begun.earlier->folder, *snapshot, is_same);
     if (is_same) return print_result(summary, common);
     if (!options.resume_as_new) begun.earlier.reset();
   }
+  check_plan(begun.memory);
   OpenRun run = open_run(recipe, options, begun.earlier, begun.identity);
   return print_result(train_and_publish(recipe, inputs, begun, std::move(run)), common);
 }

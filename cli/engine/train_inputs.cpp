@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/sha256.h"
+#include "data/rated_rows.h"
 #include "export/export.h"
 
 namespace slmtune::cli {
@@ -28,8 +29,21 @@ ModelInputs from_facts(const Recipe& recipe) {
   return inputs;
 }
 
+// Before the rows are read: what the recipe asks of a base whose files are in 4 bits.
+void check_stored_quant(const Recipe& recipe, const models::ModelConfig& config) {
+  models::quant_of(config, recipe.model.quant);
+  if (config.stored_quant == "none") return;
+  if (recipe.method == "full")
+    throw UserError("R007", "method",
+                    "method full cannot train a base that is stored in 4 bits (" +
+                        config.stored_quant + ")",
+                    "write 'method: lora', or name the folder of the 16-bit model");
+  log_info("base: stored in 4 bits (" + config.stored_quant + " of bitsandbytes), and kept so");
+}
+
 ModelInputs from_source(const Recipe& recipe, const ModelSource& source, const std::string& name) {
   models::ModelConfig config = models::ModelConfig::load(source.base);
+  check_stored_quant(recipe, config);
   return {{},
           source.base,
           name,
@@ -55,10 +69,15 @@ void say_counts(const char* name, const data::Dataset& rows) {
   auto add = [&](int64_t count, const char* what) {
     if (count > 0) text += fmt::format(", {} {}", count, what);
   };
+  const data::RatedCounts rated = data::count_rated(rows.rows);
+  add(rated.pairs, "pairs");
+  add(rated.good, "thumbs up");
+  add(rated.bad, "thumbs down");
   add(c.dropped_too_long, "dropped as too long");
   add(c.truncated, "truncated");
   add(c.duplicates, "duplicates");
   add(c.empty, "empty");
+  add(c.cached, "from the cache");
   log_info(text);
 }
 
@@ -87,9 +106,9 @@ ModelInputs find_model_inputs(const Recipe& recipe) {
 }
 
 data::Dataset read_rows(std::span<const data::Source> sources, const data::DataConfig& config,
-                        const TextSide& text) {
+                        const TextSide& text, data::TokenCache* cache) {
   try {
-    return data::load_dataset(sources, config, text.tokenizer, text.chat);
+    return data::load_dataset(sources, config, text.tokenizer, text.chat, cache);
   } catch (const Error& error) {
     if (error.code() == "F041" && text.why_no_chat && text.why_no_chat->code == "F040")
       throw FileFormatError({*text.why_no_chat});
@@ -97,7 +116,7 @@ data::Dataset read_rows(std::span<const data::Source> sources, const data::DataC
   }
 }
 
-TrainRows load_rows(const Recipe& recipe, const ModelInputs& inputs) {
+TrainRows load_rows(const Recipe& recipe, const ModelInputs& inputs, data::TokenCache* cache) {
   check_vocabulary(inputs.text.tokenizer, inputs.config, inputs.base.string());
   for (const ExportChoice& choice : recipe.exports)
     if (choice.format == "gguf") exporting::check_gguf(inputs.config, inputs.base);
@@ -107,13 +126,15 @@ TrainRows load_rows(const Recipe& recipe, const ModelInputs& inputs) {
                          rows.config.max_tokens, inputs.config.max_positions));
     rows.config.max_tokens = inputs.config.max_positions;
   }
-  rows.train = read_rows(rows.config.train, rows.config, inputs.text);
+  rows.train = read_rows(rows.config.train, rows.config, inputs.text, cache);
   if (rows.config.valid) {
     data::Source source{*rows.config.valid, 1.0};
-    rows.valid = read_rows({&source, 1}, rows.config, inputs.text);
+    rows.valid = read_rows({&source, 1}, rows.config, inputs.text, cache);
   } else if (rows.config.valid_fraction > 0) {
     rows.valid = data::split_validation(rows.train, rows.config.valid_fraction, recipe.train.seed);
   }
+  data::check_objective(rows.train.rows, recipe.objective);
+  if (rows.valid) data::check_objective(rows.valid->rows, recipe.objective);
   say_counts("train", rows.train);
   if (rows.valid) say_counts("valid", *rows.valid);
   return rows;
@@ -131,11 +152,13 @@ std::vector<eval::Question> valid_questions(const data::DataConfig& config,
     files.push_back(*config.valid);
   else
     for (const data::Source& source : config.train) files.push_back(source.path);
-  std::set<std::string> places(valid.places.begin(), valid.places.end());
+  std::set<std::string> places;
+  for (size_t i = 0; i < valid.rows.size(); ++i) places.insert(valid.rows.place(i));
   std::vector<eval::Question> questions;
   for (const fs::path& file : files)
-    for (eval::Question& question : eval::questions(file, config.format, text.tokenizer, text.chat))
-      if (places.count(question.place)) questions.push_back(std::move(question));
+    for (eval::Question& question :
+         eval::questions(file, config.format, text.tokenizer, text.chat, &places))
+      questions.push_back(std::move(question));
   return questions;
 }
 
@@ -154,13 +177,23 @@ std::map<std::string, std::string> identity_of(const Recipe& recipe, const Model
 
 OrderedJson counts_json(const data::Dataset& rows) {
   const data::DataCounts& c = rows.counts;
-  return {{"rows", rows.rows.size()},
-          {"tokens", c.tokens},
-          {"trained_tokens", c.trained_tokens},
-          {"longest", c.longest},
-          {"dropped_too_long", c.dropped_too_long},
-          {"truncated", c.truncated},
-          {"duplicates", c.duplicates}};
+  OrderedJson json = {{"rows", rows.rows.size()},
+                      {"tokens", c.tokens},
+                      {"trained_tokens", c.trained_tokens},
+                      {"longest", c.longest},
+                      {"dropped_too_long", c.dropped_too_long},
+                      {"truncated", c.truncated},
+                      {"duplicates", c.duplicates},
+                      {"cached", c.cached}};
+  const data::RatedCounts rated = data::count_rated(rows.rows);
+  if (rated.pairs > 0) json["pairs"] = rated.pairs;
+  if (rated.good + rated.bad > 0) {
+    json["thumbs_up"] = rated.good;
+    json["thumbs_down"] = rated.bad;
+  }
+  for (const auto& [snapshot, count] : c.replayed)
+    json["replay"].push_back({{"snapshot", snapshot}, {"rows", count}});
+  return json;
 }
 
 OrderedJson rows_json(const TrainRows& rows) {

@@ -34,7 +34,7 @@ ModelInputs find_model_inputs(const Recipe& recipe);
 // data::load_dataset for the rows of `text`; when a conversation meets a model whose template is
 // not known, the error says so instead of that there is none.
 data::Dataset read_rows(std::span<const data::Source> sources, const data::DataConfig& config,
-                        const TextSide& text);
+                        const TextSide& text, data::TokenCache* cache = nullptr);
 
 struct TrainRows {
   data::Dataset train;
@@ -43,7 +43,9 @@ struct TrainRows {
 };
 
 // Reads and tokenises everything the recipe trains and validates on; says the counts on stderr.
-TrainRows load_rows(const Recipe& recipe, const ModelInputs& inputs);
+// `cache` may be null: nothing is written then.
+TrainRows load_rows(const Recipe& recipe, const ModelInputs& inputs,
+                    data::TokenCache* cache = nullptr);
 
 // Whether one of the metrics compares answers (all but loss do).
 bool wants_answers(const std::vector<std::string>& metrics);

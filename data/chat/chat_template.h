@@ -73,6 +73,11 @@ std::string chat_template_text(const std::filesystem::path& model_folder);
 // trained. A conversation gets no BOS but the one that its template writes.
 Tokens tokenise(const Example& example, const Tokenizer& tokenizer, const ChatTemplate* chat);
 
+// All rows of an example: one, or for a preference the better and the worse answer (D004 when
+// both give the same tokens).
+std::vector<Tokens> tokenise_rows(const Example& example, const Tokenizer& tokenizer,
+                                  const ChatTemplate* chat);
+
 // Ids of a conversation up to the generation prompt.
 std::vector<int32_t> prompt_ids(const Conversation& conversation, const Tokenizer& tokenizer,
                                 const ChatTemplate& chat);

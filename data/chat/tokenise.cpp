@@ -65,6 +65,20 @@ Tokens tokenise(const Example& example, const Tokenizer& tokenizer, const ChatTe
   return tokenise_spans(chat->render(example, false), tokenizer);
 }
 
+std::vector<Tokens> tokenise_rows(const Example& example, const Tokenizer& tokenizer,
+                                  const ChatTemplate* chat) {
+  std::vector<Tokens> rows = {tokenise(example, tokenizer, chat)};
+  rows[0].mark = example.mark;
+  for (const Example& rejected : example.rejected) {
+    rows.push_back(tokenise(rejected, tokenizer, chat));
+    rows.back().mark = rejected.mark;
+    if (rows.back().ids == rows[0].ids)
+      throw UserError("D004", "", "'chosen' and 'rejected' give the same tokens",
+                      "a pair needs a better and a worse answer");
+  }
+  return rows;
+}
+
 std::vector<int32_t> prompt_ids(const Conversation& conversation, const Tokenizer& tokenizer,
                                 const ChatTemplate& chat) {
   check_end_of_turn(tokenizer, chat);

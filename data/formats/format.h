@@ -11,7 +11,7 @@ namespace simdjson::dom { class object; }
 namespace slmtune::data {
 
 struct Format {
-  std::string_view name;                                      // recipe word: messages, sharegpt, alpaca, completion, qa, text, tokens
+  std::string_view name;                                      // recipe word: preference, kto, messages, sharegpt, alpaca, …
   std::string_view fields;                                    // for messages: "'messages'", "'prompt' and 'completion'"
   bool (*matches)(const simdjson::dom::object& row);          // by its fields
   // Fills an Example, or returns the reason why the row cannot be used ("" = fine). Reasons never quote the row's text.

@@ -7,9 +7,10 @@
 namespace slmtune::data {
 
 std::span<const Format> formats() {
-  static const std::array list = {messages_format(),   sharegpt_format(), alpaca_format(),
-                                  completion_format(), qa_format(),       tokens_format(),
-                                  text_format()};
+  // Rated answers first: they have the fields of other shapes too.
+  static const std::array list = {preference_format(), kto_format(),    messages_format(),
+                                  sharegpt_format(),   alpaca_format(), completion_format(),
+                                  qa_format(),         tokens_format(), text_format()};
   return list;
 }
 

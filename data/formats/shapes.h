@@ -4,6 +4,8 @@
 
 namespace slmtune::data {
 
+Format preference_format();
+Format kto_format();
 Format messages_format();
 Format sharegpt_format();
 Format alpaca_format();

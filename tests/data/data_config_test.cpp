@@ -43,6 +43,12 @@ TEST(DataConfig, TakesValidAsPathOrFraction) {
   EXPECT_EQ(parse("data: {train: a.jsonl, valid: {fraction: 0.05}}").valid_fraction, 0.05);
 }
 
+TEST(DataConfig, TakesReplay) {
+  EXPECT_EQ(parse("data: {train: a.jsonl}").replay.fraction, 0.0);
+  EXPECT_EQ(parse("data: {train: a.jsonl, replay: {fraction: 0.1}}").replay.fraction, 0.1);
+  EXPECT_EQ(parse("data: {train: a.jsonl, replay: null}").replay.fraction, 0.0);
+}
+
 TEST(DataConfig, AFolderStandsForItsFiles) {
   testing::TempFolder folder;
   folder.write("train.jsonl", "");
@@ -62,11 +68,13 @@ TEST(DataConfig, RefusesMistakes) {
   EXPECT_EQ(codes("data: {train: a, max_tokens: 8}"), Codes{"R004"});
   EXPECT_EQ(codes("data: {train: a, too_long: cut}"), Codes{"R005"});
   EXPECT_EQ(codes("data: {train: a, format: csv}"), Codes{"R005"});
-  EXPECT_EQ(codes("data: {train: a, format: preference}"), Codes{"R015"});
+  EXPECT_EQ(codes("data: {train: a, format: preferences}"), Codes{"R005"});
   EXPECT_EQ(codes("data: {train: [a, b, ./a]}"), Codes{"R007"});
   EXPECT_EQ(codes("data: {train: a, pack: yes}"), Codes{"R023"});
   EXPECT_EQ(codes("data: {train: a, valid: {path: v, fraction: 0.1}}"), Codes{"R007"});
-  EXPECT_EQ(codes("data: {train: a, replay: {fraction: 0.1}}"), Codes{"R015"});
+  EXPECT_EQ(codes("data: {train: a, replay: {fraction: 1.5}}"), Codes{"R004"});
+  EXPECT_EQ(codes("data: {train: a, replay: {share: 0.1}}"), Codes{"R012"});
+  EXPECT_EQ(codes("data: {train: a, replay: 0.1}"), Codes{"R003"});
 }
 
 }  // namespace

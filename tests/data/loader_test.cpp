@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
 #include "core/error.h"
@@ -109,6 +110,12 @@ TEST(ReadExamples, AnEmptyFileHasNoRows) {
   EXPECT_THAT(mistakes("\n\n"), ElementsAre(" D001"));
 }
 
+std::vector<std::string> places_of(const Dataset& data) {
+  std::vector<std::string> places;
+  for (size_t i = 0; i < data.rows.size(); ++i) places.push_back(data.rows.place(i));
+  return places;
+}
+
 class LoadDataset : public ::testing::Test {
  protected:
   LoadDataset() : tokenizer_(load_tokenizer()) {}
@@ -176,7 +183,7 @@ TEST_F(LoadDataset, KeepsTheOrderOfManyRows) {
   const Dataset data = dataset(content);
   ASSERT_EQ(data.rows.size(), 1000u);
   for (int i = 0; i < 1000; ++i)
-    EXPECT_EQ(tokenizer_.decode(data.rows[static_cast<size_t>(i)].ids), std::to_string(i));
+    EXPECT_EQ(tokenizer_.decode(data.rows[static_cast<size_t>(i)].ids()), std::to_string(i));
 }
 
 TEST_F(LoadDataset, LongRowsAreRefusedDroppedOrTruncated) {
@@ -191,8 +198,7 @@ TEST_F(LoadDataset, LongRowsAreRefusedDroppedOrTruncated) {
   config_.too_long = "truncate";
   const Dataset cut = dataset(content);
   EXPECT_EQ(cut.counts.truncated, 1);
-  EXPECT_EQ(cut.rows.at(1).ids.size(), 16u);
-  EXPECT_EQ(cut.rows.at(1).labels.size(), 16u);
+  EXPECT_EQ(cut.rows[1].ids().size(), 16u);
 }
 
 TEST_F(LoadDataset, ATruncatedRowWithoutTrainedTokensIsLeftOutAndCounted) {
@@ -211,13 +217,58 @@ TEST_F(LoadDataset, WeightsRepeatAndThin) {
   EXPECT_EQ(dataset(content, 2.0).rows.size(), 800u);
   const size_t half = dataset(content, 0.5).rows.size();
   EXPECT_NEAR(static_cast<double>(half), 200, 50);
-  EXPECT_EQ(dataset(content, 0.5).places, dataset(content, 0.5).places);
+  EXPECT_EQ(places_of(dataset(content, 0.5)), places_of(dataset(content, 0.5)));
+}
+
+// Rows of each text, by how often they are there.
+std::map<std::string, int> copies_of(const Dataset& data) {
+  std::map<std::string, int> copies;
+  for (size_t i = 0; i < data.rows.size(); ++i) ++copies[data.rows.place(i)];
+  return copies;
+}
+
+TEST_F(LoadDataset, AFractionOfAWeightTakesThatShareAndAlwaysTheSameRows) {
+  std::string content;
+  for (int i = 0; i < 4000; ++i) content += "{\"text\":\"" + std::to_string(i) + "\"}\n";
+  const auto quarter = copies_of(dataset(content, 0.25)), more = copies_of(dataset(content, 2.25));
+  EXPECT_NEAR(static_cast<double>(quarter.size()), 1000, 90);
+  EXPECT_EQ(more.size(), 4000u);
+  for (const auto& [place, copies] : more) EXPECT_EQ(copies, 2 + quarter.contains(place)) << place;
+  // Rows that are added change nothing for the others.
+  const auto longer = copies_of(dataset(content + content, 0.25));
+  for (const auto& [place, copies] : quarter) EXPECT_TRUE(longer.contains(place));
 }
 
 TEST_F(LoadDataset, NamesRowsThatCannotBeTokenised) {
   EXPECT_EQ(code("{\"input_ids\":[1,5000]}\n"), "D004");
   EXPECT_EQ(code("{\"input_ids\":[1]}\n"), "D005");
   EXPECT_THAT(text_, HasSubstr("a.jsonl:1"));
+}
+
+TEST_F(LoadDataset, EveryBadLineOfALongFileIsReported) {
+  std::string content;
+  for (int i = 1; i <= 12000; ++i)
+    content += i % 4000 == 5 ? "{\"body\":1}\n" : "{\"text\":\"" + std::to_string(i) + "\"}\n";
+  EXPECT_EQ(code(content), "D003");
+  for (const char* line : {"a.jsonl:5:", "a.jsonl:4005:", "a.jsonl:8005:"})
+    EXPECT_THAT(text_, HasSubstr(line));
+}
+
+TEST_F(LoadDataset, BadLinesComeBeforeWhatIsWrongWithTheModelFolder) {
+  const std::string chat = R"({"messages":[{"role":"user","content":"a"},)"
+                           R"({"role":"assistant","content":"b"}]})"
+                           "\n";
+  const auto code_of = [&](const std::string& content) {
+    const std::vector<Source> sources = {{folder_.write("b.jsonl", content), 1.0, ""}};
+    try {
+      load_dataset(sources, config_, tokenizer_, nullptr);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return std::string();
+  };
+  EXPECT_EQ(code_of(chat + chat), "F041");
+  EXPECT_EQ(code_of(chat + chat + "[]\n"), "D002");
 }
 
 TEST_F(LoadDataset, AMissingFileNamesThePlaceInTheRecipe) {
@@ -239,9 +290,10 @@ TEST_F(LoadDataset, SplitsValidationByRowNotByCopy) {
   EXPECT_EQ(valid.rows.size(), 10u);
   EXPECT_EQ(train.rows.size(), 180u);
   EXPECT_EQ(train.counts.kept, 180);
-  const std::set<std::string> held(valid.places.begin(), valid.places.end());
-  for (const std::string& place : train.places) EXPECT_FALSE(held.contains(place));
-  EXPECT_EQ(split_validation(again, 0.1, 7).places, valid.places);
+  const std::vector<std::string> places = places_of(valid);
+  const std::set<std::string> held(places.begin(), places.end());
+  for (const std::string& place : places_of(train)) EXPECT_FALSE(held.contains(place));
+  EXPECT_EQ(places_of(split_validation(again, 0.1, 7)), places);
 }
 
 TEST_F(LoadDataset, ASplitLeavesBothSidesARow) {

@@ -11,17 +11,21 @@
 namespace slmtune::data {
 namespace {
 
-// Rows of random lengths; the ids of row r count up from 1000 r, the second half is trained.
-std::vector<Tokens> rows_of(size_t count, uint64_t longest, uint64_t seed = 1) {
-  SplitMix64 random(seed);
-  std::vector<Tokens> rows(count);
-  for (size_t r = 0; r < count; ++r) {
-    const uint64_t length = 1 + random.below(longest);
-    for (uint64_t i = 0; i < length; ++i) {
-      rows[r].ids.push_back(static_cast<int32_t>(1000 * r + i));
-      rows[r].labels.push_back(2 * i >= length ? rows[r].ids.back() : kNotTrained);
-    }
+// The ids of row r count up from 1000 r; its second half is trained.
+Tokens row_of(size_t r, uint64_t length) {
+  Tokens row;
+  for (uint64_t i = 0; i < length; ++i) {
+    row.ids.push_back(static_cast<int32_t>(1000 * r + i));
+    row.labels.push_back(2 * i >= length ? row.ids.back() : kNotTrained);
   }
+  return row;
+}
+
+// Rows of random lengths.
+Rows rows_of(size_t count, uint64_t longest, uint64_t seed = 1) {
+  SplitMix64 random(seed);
+  Rows rows;
+  for (size_t r = 0; r < count; ++r) rows.push_back(row_of(r, 1 + random.below(longest)));
   return rows;
 }
 
@@ -32,7 +36,7 @@ std::vector<uint64_t> numbers(size_t count) {
 }
 
 TEST(Packer, NeverSplitsAnExample) {
-  const std::vector<Tokens> rows = rows_of(300, 64);
+  const Rows rows = rows_of(300, 64);
   std::multiset<int32_t> seen;
   for (const MicroBatch& batch : pack(rows, numbers(300), 100, true)) {
     EXPECT_LE(batch.ids.size(), 100u);
@@ -45,12 +49,12 @@ TEST(Packer, NeverSplitsAnExample) {
       seen.insert(static_cast<int32_t>(row));
       EXPECT_EQ(
           std::vector(batch.ids.begin() + batch.starts[s], batch.ids.begin() + batch.starts[s + 1]),
-          rows[row].ids);
+          rows[row].tokens().ids);
       EXPECT_EQ(batch.labels[begin], kNotTrained);
       for (size_t i = begin; i < end; ++i)
         EXPECT_EQ(batch.positions[i], static_cast<int32_t>(i - begin));
       for (size_t i = begin + 1; i < end; ++i)
-        EXPECT_EQ(batch.labels[i], rows[row].labels[i - begin]);
+        EXPECT_EQ(batch.labels[i], rows[row].label(i - begin));
     }
   }
   EXPECT_EQ(seen.size(), 300u);
@@ -58,9 +62,9 @@ TEST(Packer, NeverSplitsAnExample) {
 }
 
 TEST(Packer, CountsTheTrainedLabels) {
-  const std::vector<Tokens> rows = rows_of(50, 30);
+  const Rows rows = rows_of(50, 30);
   int64_t expected = 0, packed = 0, counted = 0;
-  for (const Tokens& row : rows) expected += row.trained();
+  for (const Row row : rows) expected += row.trained();
   for (const MicroBatch& batch : pack(rows, numbers(50), 64, true)) {
     packed += batch.trained;
     counted += std::count_if(batch.labels.begin(), batch.labels.end(),
@@ -70,32 +74,46 @@ TEST(Packer, CountsTheTrainedLabels) {
   EXPECT_EQ(counted, expected);
 }
 
-TEST(Packer, FillsWell) {
-  const std::vector<Tokens> rows = rows_of(2000, 512);
-  const auto batches = pack(rows, numbers(2000), 2048, true);
-  double fill = 0;
-  for (const MicroBatch& batch : batches) fill += batch.fill(2048);
-  EXPECT_GT(fill / static_cast<double>(batches.size()), 0.98);
+TEST(Packer, ASecondHalfOfALineStaysWithTheFirst) {
+  Rows rows;
+  for (size_t r = 0; r < 40; ++r) {
+    Tokens row = row_of(r, 5 + r % 7);
+    row.mark = r % 2 == 0 ? RowMark::kChosen : RowMark::kRejected;
+    rows.push_back(row);
+  }
+  const std::vector<uint64_t> order = {6, 7, 0, 1, 38, 39, 10, 11, 2, 3};
+  size_t pairs = 0;
+  for (const bool is_packed : {true, false})
+    for (const MicroBatch& batch : pack(rows, order, 40, is_packed)) {
+      ASSERT_EQ(batch.rows.size() % 2, 0u);
+      EXPECT_LE(batch.ids.size(), 40u);
+      EXPECT_TRUE(is_packed || batch.rows.size() == 2u);
+      for (size_t i = 0; i < batch.rows.size(); i += 2, ++pairs)
+        EXPECT_EQ(batch.rows[i] + 1, batch.rows[i + 1]);
+    }
+  EXPECT_EQ(pairs, 10u);
 }
 
 TEST(Packer, ALongRowStandsAlone) {
-  const std::vector<Tokens> rows = {
-      {{1, 2, 3}, {1, 2, 3}}, {{4}, {4}}, {{5, 6, 7, 8}, {5, 6, 7, 8}}};
+  Rows rows;
+  rows.push_back({{1, 2, 3}, {1, 2, 3}});
+  rows.push_back({{4}, {4}});
+  rows.push_back({{5, 6, 7, 8}, {5, 6, 7, 8}});
   const auto batches = pack(rows, numbers(3), 3, true);
   ASSERT_EQ(batches.size(), 3u);
   EXPECT_EQ(batches[0].ids, (std::vector<int32_t>{5, 6, 7, 8}));
 }
 
 TEST(Packer, WithoutPackingEveryRowIsItsOwn) {
-  const std::vector<Tokens> rows = rows_of(20, 9);
+  const Rows rows = rows_of(20, 9);
   const auto batches = pack(rows, numbers(20), 100, false);
   ASSERT_EQ(batches.size(), 20u);
-  for (size_t i = 0; i < 20; ++i) EXPECT_EQ(batches[i].ids, rows[i].ids);
+  for (size_t i = 0; i < 20; ++i) EXPECT_EQ(batches[i].ids, rows[i].tokens().ids);
   EXPECT_TRUE(pack(rows, {}, 100, true).empty());
 }
 
 TEST(Packer, IsDeterministic) {
-  const std::vector<Tokens> rows = rows_of(100, 40);
+  const Rows rows = rows_of(100, 40);
   const auto order = epoch_order(100, 7, 2);
   const auto first = pack(rows, order, 128, true), second = pack(rows, order, 128, true);
   ASSERT_EQ(first.size(), second.size());

@@ -27,14 +27,20 @@ std::vector<Question> questions_of(const std::string& rows, const data::ChatTemp
   return questions(folder.write("rows.jsonl", rows), "auto", tiny_tokenizer(), chat);
 }
 
+data::Rows rows_of(const std::vector<data::Tokens>& tokens) {
+  data::Rows rows;
+  for (const data::Tokens& row : tokens) rows.push_back(row);
+  return rows;
+}
+
 const data::ChatTemplate* chatml() {
   return &data::ChatTemplate::by_name("chatml");
 }
 
 TEST(ScoreLoss, UniformModelCostsTheLogOfTheVocabulary) {
   SuccessorModel model(40, {});
-  const std::vector<data::Tokens> rows = {{{1, 2, 3, 4}, {-100, 2, 3, 4}},
-                                          {{5, 6, 7}, {-100, -100, 7}}};
+  const data::Rows rows =
+      rows_of({{{1, 2, 3, 4}, {-100, 2, 3, 4}}, {{5, 6, 7}, {-100, -100, 7}}});
   const Score score = score_loss(model, rows, 16);
   EXPECT_EQ(score.label_tokens, 4);
   EXPECT_NEAR(score.loss, std::log(40.0), 1e-5);
@@ -44,13 +50,12 @@ TEST(ScoreLoss, UniformModelCostsTheLogOfTheVocabulary) {
 
 TEST(ScoreLoss, KnownProbabilityGivesItsNegativeLog) {
   SuccessorModel model(10, {{1, 2}}, 64, std::log(9.0));  // p(2 | 1) = 9 / (9 + 9)
-  EXPECT_NEAR(score_loss(model, std::vector<data::Tokens>{{{1, 2}, {-100, 2}}}, 16).loss,
-              std::log(2.0), 1e-5);
+  EXPECT_NEAR(score_loss(model, rows_of({{{1, 2}, {-100, 2}}}), 16).loss, std::log(2.0), 1e-5);
 }
 
 TEST(ScoreLoss, DoesNotDependOnTheMicroBatch) {
   SuccessorModel model(10, {{1, 2}, {2, 5}}, 64, 3.0);
-  std::vector<data::Tokens> rows;
+  data::Rows rows;
   for (int32_t i = 0; i < 50; ++i) rows.push_back({{1, 2, i % 10, 5}, {-100, 2, i % 10, 5}});
   const double whole = score_loss(model, rows, 4096).loss;
   EXPECT_NEAR(score_loss(model, rows, 4).loss, whole, 1e-6);

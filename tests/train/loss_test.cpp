@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <cmath>
 #include <numeric>
+#include <string>
 
 #include "tests/train/tiny_training.h"
 
@@ -50,7 +52,8 @@ void expect_close(const Gradients& a, const Gradients& b, double tolerance) {
 double plain_loss(models::CausalLM& model, const data::Dataset& dataset) {
   at::NoGradGuard no_gradient;
   double sum = 0.0;
-  for (const data::Tokens& row : dataset.rows) {
+  for (const data::Row view : dataset.rows) {
+    const data::Tokens row = view.tokens();
     at::Tensor ids = at::tensor(row.ids, at::kInt).to(at::kLong);
     at::Tensor logits =
         model.logits(model.hidden(ids, models::Layout::single(ids.size(0)))).to(at::kDouble);
@@ -134,7 +137,7 @@ TEST(Loss, ScalesWithTheIncomingGradient) {
 TEST(Loss, OfABatchWithoutLabelsIsZeroWithoutGradient) {
   auto model = tiny_lora_model();
   data::Dataset rows = tiny_rows(2);
-  for (data::Tokens& row : rows.rows) row.labels.assign(row.labels.size(), data::kNotTrained);
+  testing::untrain(rows);
   at::Tensor loss = loss_sum(*model, to_tensors(batches_of(rows, 4096, true)[0], at::kCPU), 16);
   EXPECT_EQ(loss.item<double>(), 0.0);
   EXPECT_FALSE(loss.requires_grad());
@@ -147,6 +150,64 @@ TEST(Loss, HasNoGradientWhenGradModeIsOff) {
       loss_sum(*model, to_tensors(batches_of(tiny_rows(2), 4096, true)[0], at::kCPU), 16);
   EXPECT_FALSE(loss.requires_grad());
   EXPECT_GT(loss.item<double>(), 0.0);
+}
+
+// Σ weight · loss, where every token has a weight of its own.
+double weighted_loss_and_gradients(models::CausalLM& model, const BatchTensors& tensors,
+                                   const at::Tensor& weights, int64_t chunk, Gradients& gradients) {
+  auto parameters = models::trainable_tensors(model);
+  for (auto& [name, tensor] : parameters) tensor.mutable_grad() = at::Tensor();
+  const at::Tensor losses = token_losses(model, tensors, chunk);
+  EXPECT_EQ(losses.sizes(), tensors.targets.sizes());
+  const at::Tensor loss = (losses * weights).sum();
+  loss.backward();
+  gradients.clear();
+  for (auto& [name, tensor] : parameters) gradients.emplace_back(name, tensor.grad().clone());
+  return loss.item<double>();
+}
+
+// With a frozen head, and with one that trains (tied or not).
+TEST(TokenLosses, TakeAWeightOfTheirOwnEach) {
+  for (const std::string head : {"frozen", "tied", "own"}) {
+    auto model = head == "frozen" ? tiny_lora_model(0.0, at::kDouble)
+                                  : tiny_model(at::kDouble, head == "tied");
+    if (head != "frozen") testing::require_all_gradients(*model);
+    const BatchTensors tensors =
+        to_tensors(batches_of(tiny_rows(5), 4096, true)[0], at::kCPU);
+    const at::Tensor weights = at::linspace(-1.0, 2.0, tensors.targets.size(0), at::kDouble);
+    Gradients chunked, reference;
+    const double loss = weighted_loss_and_gradients(*model, tensors, weights, 7, chunked);
+
+    auto parameters = models::trainable_tensors(*model);
+    for (auto& [name, tensor] : parameters) tensor.mutable_grad() = at::Tensor();
+    const at::Tensor logits = model->logits(
+        model->hidden(tensors.ids, tensors.layout).index_select(0, tensors.label_rows));
+    const at::Tensor whole =
+        (at::cross_entropy_loss(logits, tensors.targets, {}, at::Reduction::None) * weights).sum();
+    whole.backward();
+    for (auto& [name, tensor] : parameters) reference.emplace_back(name, tensor.grad().clone());
+    EXPECT_NEAR(loss, whole.item<double>(), 1e-9 * std::abs(loss)) << head;
+    expect_close(chunked, reference, 1e-9);
+  }
+}
+
+TEST(TokenLosses, OfABatchWithoutLabelsAreNone) {
+  auto model = tiny_lora_model();
+  data::Dataset rows = tiny_rows(2);
+  testing::untrain(rows);
+  const BatchTensors tensors = to_tensors(batches_of(rows, 4096, true)[0], at::kCPU);
+  EXPECT_EQ(token_losses(*model, tensors, 16).size(0), 0);
+}
+
+// The loops of the CPU against LibTorch's operators in float64, on one set of weights.
+TEST(Loss, FloatAndBFloat16AreCloseToFloat64) {
+  auto exact_model = tiny_model(at::kDouble);
+  const BatchTensors tensors = to_tensors(batches_of(tiny_rows(9), 4096, true)[0], at::kCPU);
+  const at::NoGradGuard no_gradient;
+  const double exact = loss_sum(*exact_model, tensors, 16).item<double>();
+  EXPECT_NEAR(loss_sum(*tiny_model(), tensors, 16).item<double>(), exact, 1e-5 * exact);
+  EXPECT_NEAR(loss_sum(*tiny_model(at::kBFloat16), tensors, 16).item<double>(), exact,
+              2e-2 * exact);
 }
 
 TEST(BatchTensors, TargetsAreTheNextLabelsWithinARow) {

@@ -218,7 +218,7 @@ TEST(Sft, SavesByTheClock) {
 
 TEST(Sft, PassesOverStepsWithoutLabels) {
   TinyRun tiny(tiny_lora_model(), 4);
-  for (data::Tokens& row : tiny.train.rows) row.labels.assign(row.labels.size(), data::kNotTrained);
+  testing::untrain(tiny.train);
   auto before = tiny_lora_model();
   TrainResult result = run_sft(tiny.job);
   EXPECT_EQ(result.last_loss, 0.0);

@@ -75,8 +75,29 @@ inline std::unique_ptr<models::CausalLM> poisoned_model() {
   return model;
 }
 
-inline void poison(data::Dataset& dataset, size_t row) {
-  dataset.rows[row].ids[0] = kPoison;
+// The dataset with every row changed by `change(tokens, row)`.
+template <typename Change>
+void change_rows(data::Dataset& dataset, Change&& change) {
+  data::Rows changed;
+  for (size_t row = 0; row < dataset.rows.size(); ++row) {
+    data::Tokens tokens = dataset.rows[row].tokens();
+    change(tokens, row);
+    changed.push_back(tokens);
+  }
+  dataset.rows = changed;
+}
+
+inline void poison(data::Dataset& dataset, size_t poisoned) {
+  change_rows(dataset, [&](data::Tokens& tokens, size_t row) {
+    if (row == poisoned) tokens.ids[0] = kPoison;
+  });
+}
+
+// No token carries loss any more.
+inline void untrain(data::Dataset& dataset) {
+  change_rows(dataset, [](data::Tokens& tokens, size_t) {
+    tokens.labels.assign(tokens.labels.size(), data::kNotTrained);
+  });
 }
 
 inline void require_all_gradients(models::CausalLM& model) {
@@ -97,8 +118,7 @@ inline data::Dataset tiny_rows(size_t count, uint64_t seed = 5) {
       tokens.ids.push_back(id);
       tokens.labels.push_back(i < length / 3 ? data::kNotTrained : id);
     }
-    dataset.rows.push_back(tokens);
-    dataset.places.push_back("rows.jsonl:" + std::to_string(row + 1));
+    dataset.rows.push_back(tokens, "rows.jsonl", static_cast<uint32_t>(row + 1));
   }
   return dataset;
 }

@@ -1,29 +1,40 @@
-// Trains a LoRA with run_sft on rows that are already tokens, for comparison with transformers and
-// peft:
+// Trains a LoRA on rows that are already tokens, for comparison with transformers, peft and trl:
 //
 //   train_tool MODEL ADAPTER ROWS.jsonl STORE '{"batch_rows": 4, "max_steps": 50, ...}'
 //
 // With "stop_after_batches" the run is stopped there once and goes on from its checkpoint. ROWS
-// holds {"ids": [...], "labels": [...]} per line; ADAPTER is the PEFT folder to start from. Writes
-// one JSON object to stdout: the run folder and the rows of each step in the order they were
-// trained on.
+// holds {"ids": [...], "labels": [...]} per line, for "objective" dpo and kto with "mark"; ADAPTER is the PEFT folder to start from. Writes
+// one JSON object to stdout: the run folder, the rows of each step in the order they were trained
+// on, and the seed to which a step's number is added for its random numbers.
 #include <algorithm>
 #include <exception>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/json.h"
+#include "core/seed.h"
 #include "data/packer.h"
 #include "kernels/device.h"
 #include "lora/peft_files.h"
 #include "models/causal_lm.h"
+#include "train/dpo.h"
+#include "train/kto.h"
 #include "train/sft.h"
 
 namespace {
 
 using namespace slmtune;
+
+data::RowMark mark_of(const std::string& word) {
+  return word == "chosen"     ? data::RowMark::kChosen
+         : word == "rejected" ? data::RowMark::kRejected
+         : word == "good"     ? data::RowMark::kGood
+         : word == "bad"      ? data::RowMark::kBad
+                              : data::RowMark::kNone;
+}
 
 data::Dataset read_rows(const std::string& path) {
   data::Dataset dataset;
@@ -31,7 +42,8 @@ data::Dataset read_rows(const std::string& path) {
   for (std::string line; std::getline(lines, line);) {
     Json json = Json::parse(line);
     dataset.rows.push_back({json.at("ids").get<std::vector<int32_t>>(),
-                            json.at("labels").get<std::vector<int32_t>>()});
+                            json.at("labels").get<std::vector<int32_t>>(),
+                            mark_of(json.value("mark", ""))});
   }
   return dataset;
 }
@@ -48,6 +60,11 @@ train::TrainConfig config_from(const Json& json) {
   config.weight_decay = json.at("weight_decay").get<double>();
   config.clip_norm = json.at("clip_norm").get<double>();
   config.loss_chunk = json.at("loss_chunk").get<int64_t>();
+  config.neftune_alpha = json.value("neftune_alpha", 0.0);
+  config.beta = json.value("beta", config.beta);
+  config.label_smoothing = json.value("label_smoothing", 0.0);
+  config.desirable_weight = json.value("desirable_weight", 1.0);
+  config.undesirable_weight = json.value("undesirable_weight", 1.0);
   return config;
 }
 
@@ -65,39 +82,49 @@ Json order_of(const train::TrainConfig& config, size_t rows, int64_t steps) {
   return order;
 }
 
-std::unique_ptr<models::CausalLM> load(char** arguments) {
-  auto model = models::load_model(arguments[1], {});
+std::unique_ptr<models::CausalLM> load(char** arguments, const Json& settings) {
+  models::LoadOptions options;
+  if (settings.value("dtype", "") == "float64") options.dtype = at::kDouble;
+  auto model = models::load_model(arguments[1], options);
   lora::load_peft(*model, arguments[2]);
   return model;
 }
 
+train::TrainResult run_objective(const train::TrainJob& job, const Json& settings) {
+  const std::string objective = settings.value("objective", "sft");
+  if (objective == "dpo") return train::run_dpo(job);
+  return objective == "kto" ? train::run_kto(job) : train::run_sft(job);
+}
+
 void train_and_report(char** arguments) {
   kernels::prepare_process();
-  auto model = load(arguments);
+  const Json settings = Json::parse(arguments[5]);
+  auto model = load(arguments, settings);
   data::Dataset rows = read_rows(arguments[3]), valid;
-  valid.rows.assign(rows.rows.begin(), rows.rows.begin() + 8);
-  Json settings = Json::parse(arguments[5]);
+  for (size_t row = 0; row < 8; ++row) valid.rows.push_back(rows.rows[row].tokens());
   train::RunFolder run = train::RunFolder::create(arguments[4], "name: parity\n");
   train::TrainJob job;
   job.model = model.get();
   job.train = &rows;
   job.valid = &valid;
   job.config = config_from(settings);
+  job.pack = settings.value("pack", true);
   job.run = &run;
   int64_t asked = 0;
   job.should_stop = [&] { return ++asked == settings.at("stop_after_batches").get<int64_t>(); };
-  train::TrainResult result = train::run_sft(job);
+  train::TrainResult result = run_objective(job, settings);
   if (result.ended == "stopped") {
     // A killed run logs steps that its last checkpoint does not have; they must vanish.
     int64_t lost = result.state.step + 1;
     run.log(lost, {{"step", lost}, {"loss", 99.0}});
-    model = load(arguments);
+    model = load(arguments, settings);
     job.model = model.get();
     job.resume_from = train::latest_checkpoint(run.path());
-    result = train::run_sft(job);
+    result = run_objective(job, settings);
   }
   Json report = {{"run", run.path().string()},
-                 {"order", order_of(job.config, rows.rows.size(), result.total_steps)}};
+                 {"random", derive_seed(job.config.seed, "dropout")},
+                 {"order", order_of(job.config, static_cast<size_t>(train::row_count(rows)), result.total_steps)}};
   std::cout << report.dump() << "\n";
 }
 
