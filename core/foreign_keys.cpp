@@ -10,6 +10,8 @@ constexpr std::string_view kWholeStep =
     "it counts the rows of one whole optimiser step, accumulation included";
 constexpr std::string_view kTokens = "a micro batch is measured in tokens";
 
+constexpr std::string_view kSigmoid = "objective dpo has the sigmoid loss, kto its own";
+
 constexpr ForeignKey kForeignKeys[] = {
     {"model_name_or_path", "model.path", ""},
     {"base_model", "model.path", ""},
@@ -42,7 +44,12 @@ constexpr ForeignKey kForeignKeys[] = {
     {"lora_attn_modules", "lora.targets", ""},
     {"target_modules", "lora.targets", ""},
     {"use_rslora", "lora.variant", "write lora.variant: rslora"},
-    {"use_dora", "lora.variant", "this version has lora and rslora"},
+    {"use_dora", "lora.variant", "write lora.variant: dora"},
+    {"peft_use_dora", "lora.variant", "write lora.variant: dora"},
+    {"init_lora_weights", "lora.init", ""},
+    {"peft_init_lora_weights", "lora.init", ""},
+    {"pissa_init", "lora.init", "write lora.init: pissa"},
+    {"loraplus_lr_ratio", "lora.plus_ratio", ""},
     {"dataset", "data.train", ""},
     {"datasets", "data.train", ""},
     {"dataset_name", "data.train", ""},
@@ -84,6 +91,18 @@ constexpr ForeignKey kForeignKeys[] = {
     {"lr_warmup_steps", "train.warmup", "it is a fraction of all steps"},
     {"lr_warmup_fraction", "train.warmup", ""},
     {"optim", "train.optimizer", ""},
+    {"neftune_noise_alpha", "train.neftune_alpha", ""},
+    {"pref_beta", "train.beta", ""},
+    {"rl_beta", "train.beta", ""},
+    {"dpo_beta", "train.beta", ""},
+    {"kto_beta", "train.beta", ""},
+    {"pref_loss", "objective", kSigmoid},
+    {"loss_type", "objective", kSigmoid},
+    {"dpo_label_smoothing", "train.label_smoothing", ""},
+    {"kto_chosen_weight", "train.desirable_weight", ""},
+    {"kto_desirable_weight", "train.desirable_weight", ""},
+    {"kto_rejected_weight", "train.undesirable_weight", ""},
+    {"kto_undesirable_weight", "train.undesirable_weight", ""},
     {"max_grad_norm", "train.clip_norm", ""},
     {"gradient_clipping", "train.clip_norm", ""},
     {"gradient_checkpointing", "train.recompute", ""},
@@ -102,12 +121,32 @@ constexpr ForeignKey kForeignKeys[] = {
     {"run_name", "name", ""},
 };
 
+struct ForeignWord {
+  std::string_view foreign, ours;
+};
+
+constexpr ForeignWord kForeignWords[] = {
+    {"adamw_torch", "adamw"},
+    {"adamw_torch_fused", "adamw"},
+    {"adamw_hf", "adamw"},
+    {"paged_adamw", "adamw"},
+    {"paged_adamw_32bit", "adamw"},
+    {"adamw_bnb_8bit", "adamw8bit"},
+    {"paged_adamw_8bit", "adamw8bit"},
+};
+
 }  // namespace
 
 const ForeignKey* find_foreign_key(std::string_view key) {
   auto found = std::find_if(std::begin(kForeignKeys), std::end(kForeignKeys),
                             [&](const ForeignKey& row) { return row.foreign == key; });
   return found == std::end(kForeignKeys) ? nullptr : &*found;
+}
+
+std::string_view find_foreign_word(std::string_view word) {
+  for (const ForeignWord& row : kForeignWords)
+    if (row.foreign == word) return row.ours;
+  return {};
 }
 
 }  // namespace slmtune

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/internal/foreign_keys.h"
 #include "core/text.h"
 
 namespace slmtune {
@@ -184,7 +185,9 @@ std::optional<std::string> checked_choice(State& state, const Node& node,
               "it takes " + quoted_list(names));
     return std::nullopt;
   }
-  std::string near = nearest_name(node.scalar, names);
+  std::string near(find_foreign_word(node.scalar));
+  if (std::find(names.begin(), names.end(), near) == names.end())
+    near = nearest_name(node.scalar, names);
   std::string help = !near.empty() ? "did you mean '" + near + "'?"
                      : is_long     ? "choose from " + quoted_list(names)
                                    : "";

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/seed.h"
+#include "core/stop.h"
 #include "core/text.h"
 #include "lora/targets.h"
 #include "lora/variants/registry.h"
@@ -34,8 +35,6 @@ AdapterShape shape_for(const models::CausalLM& model, const models::Linear& line
 }  // namespace
 
 std::vector<std::string> attach(models::CausalLM& model, const LoraConfig& config, uint64_t seed) {
-  const VariantRow* variant = find_variant(config.variant);
-  SLMTUNE_ASSERT(variant != nullptr, "unknown LoRA variant");
   Targets targets(config.targets, "lora.targets");
   model.for_each_parameter(
       [](const std::string&, at::Tensor& tensor) { tensor.set_requires_grad(false); });
@@ -44,7 +43,9 @@ std::vector<std::string> attach(models::CausalLM& model, const LoraConfig& confi
   model.for_each_linear([&](const std::string& name, models::Linear& linear) {
     linear.adapter.reset();
     if (!targets.matches(name)) return;
-    linear.adapter = variant->make(shape_for(model, linear, config, name), random);
+    check_stop();  // singular vectors of a large model take a while
+    linear.adapter =
+        make_adapter(config, shape_for(model, linear, config, name), *linear.weight, random);
     modules.push_back(name);
   });
   if (const auto unused = targets.unused(); !unused.empty())

@@ -21,6 +21,14 @@ void check_targets(LoraConfig& config, YamlReader& yaml) {
   }
 }
 
+void check_together(LoraConfig& config, YamlReader& yaml) {
+  check_targets(config, yaml);
+  if (config.variant == "dora" && config.init == "pissa")
+    yaml.conflict("init", yaml.where("variant"),
+                  "'lora.init: pissa' does not go together with 'lora.variant: dora'",
+                  "leave one of them out");
+}
+
 }  // namespace
 
 const FieldTable<LoraConfig>& LoraConfig::fields() {
@@ -28,8 +36,9 @@ const FieldTable<LoraConfig>& LoraConfig::fields() {
   static const FieldTable<LoraConfig> table(
       {
           field(&T::variant, {.key = "variant",
-                              .meaning = "how the adapter is scaled: lora by alpha / rank, rslora "
-                                         "by alpha / √rank",
+                              .meaning = "kind of adapter: lora, scaled by alpha / rank; rslora, "
+                                         "scaled by alpha / √rank; dora, which trains the lengths "
+                                         "of the weights' rows by themselves",
                               .words = variant_names()}),
           field(&T::rank, {.key = "rank",
                            .meaning = "inner width of the adapter: more learns more and takes more "
@@ -48,8 +57,17 @@ const FieldTable<LoraConfig>& LoraConfig::fields() {
                  .meaning = "linear layers that get an adapter: all-linear, attention, "
                             "mlp, a list of names, or an expression 're:…'",
                  .is_one_or_many = true}),
+          field(&T::init, {.key = "init",
+                           .meaning = "what the adapter begins with: default changes nothing yet; "
+                                      "pissa takes the largest singular vectors of each weight, "
+                                      "which costs a decomposition of all of them",
+                           .words = {"default", "pissa"}}),
+          field(&T::plus_ratio, {.key = "plus_ratio",
+                                 .meaning = "learning rate of the B matrices by that of the A "
+                                            "matrices (LoRA+); 1 = the same",
+                                 .range = from_to(1, 1000)}),
       },
-      check_targets);
+      check_together);
   return table;
 }
 

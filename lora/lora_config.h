@@ -17,6 +17,8 @@ struct LoraConfig {
   // all-linear | attention | mlp | a list of module suffixes (q_proj, v_proj) | one regular
   // expression "re:…"
   std::vector<std::string> targets = {"all-linear"};
+  std::string init = "default";  // default (A random, B zero) | pissa (singular vectors)
+  double plus_ratio = 1.0;       // learning rate of B by that of A (LoRA+)
   // Ranks and alphas of single modules, from an adapter made elsewhere (PEFT's rank_pattern); no
   // recipe keys.
   std::map<std::string, int64_t> rank_pattern = {};

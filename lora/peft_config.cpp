@@ -26,7 +26,7 @@ void refuse_unsupported(const Json& json, const std::string& where) {
   if (type != "LORA") refuse(where, "the method '" + shown(type.get<std::string>()) + "'");
   const Json bias = json.value("bias", Json("none"));
   if (bias != "none") refuse(where, "'bias' " + shown(bias.dump()));
-  for (const char* key : {"use_dora", "modules_to_save", "lora_bias", "fan_in_fan_out",
+  for (const char* key : {"modules_to_save", "lora_bias", "fan_in_fan_out",
                           "trainable_token_indices", "layer_replication", "target_parameters",
                           "use_qalora", "alora_invocation_tokens", "arrow_config", "use_bdlora"})
     if (json.contains(key) && !is_empty(json.at(key))) refuse(where, "'" + std::string(key) + "'");
@@ -98,7 +98,11 @@ PeftConfig parse_peft_config(const Json& json, const std::string& where) {
   config.lora.dropout = dropout.get<double>();
   const Json rslora = json.value("use_rslora", Json(false));
   if (!rslora.is_boolean()) malformed(where, "'use_rslora' is not true or false");
-  config.lora.variant = rslora.get<bool>() ? "rslora" : "lora";
+  const Json dora = json.value("use_dora", Json(false));
+  if (!dora.is_boolean()) malformed(where, "'use_dora' is not true or false");
+  if (dora.get<bool>() && rslora.get<bool>())
+    refuse(where, "'use_dora' together with 'use_rslora'");
+  config.lora.variant = dora.get<bool>() ? "dora" : rslora.get<bool>() ? "rslora" : "lora";
   config.lora.targets = parse_targets(json, where);
   config.lora.rank_pattern = parse_pattern<int64_t>(json, "rank_pattern", where, rank_value);
   config.lora.alpha_pattern = parse_pattern<double>(json, "alpha_pattern", where, positive);

@@ -63,7 +63,7 @@ Json peft_config_json(const LoraConfig& config, const std::vector<std::string>& 
           {"bias", "none"},
           {"fan_in_fan_out", false},
           {"use_rslora", variant->use_rslora},
-          {"use_dora", false},
+          {"use_dora", variant->use_dora},
           {"modules_to_save", nullptr},
           {"init_lora_weights", true},
           {"layers_to_transform", nullptr},

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <cmath>
 #include <set>
 
 #include "core/atomic_file.h"
@@ -13,13 +14,20 @@
 #include "lora/attach.h"
 #include "lora/internal/peft_config.h"
 #include "lora/targets.h"
+#include "lora/variants/registry.h"
 
 namespace slmtune::lora {
 namespace {
 
 constexpr const char* kTensorsName = "adapter_model.safetensors";
 constexpr const char* kPrefix = "base_model.model.";
-constexpr const char* kSuffixes[] = {".lora_A.weight", ".lora_B.weight"};
+
+// Ends of the tensor names of one module.
+std::vector<std::string> suffixes(const LoraConfig& config) {
+  std::vector<std::string> names = {".lora_A.weight", ".lora_B.weight"};
+  if (config.variant == "dora") names.emplace_back(".lora_magnitude_vector");
+  return names;
+}
 
 TensorSource float32_source(const std::string& name, const at::Tensor& tensor) {
   const auto fill = [tensor](const std::function<void(std::span<const std::byte>)>& write) {
@@ -30,9 +38,9 @@ TensorSource float32_source(const std::string& name, const at::Tensor& tensor) {
 }
 
 // "base_model.model.<module>.lora_A.weight" -> "<module>"; empty for any other key.
-std::string module_of(const std::string& key) {
+std::string module_of(const std::string& key, const LoraConfig& config) {
   if (!key.starts_with(kPrefix)) return {};
-  for (const std::string suffix : kSuffixes)
+  for (const std::string& suffix : suffixes(config))
     if (key.ends_with(suffix) && key.size() > std::string(kPrefix).size() + suffix.size())
       return key.substr(std::string(kPrefix).size(),
                         key.size() - std::string(kPrefix).size() - suffix.size());
@@ -46,15 +54,17 @@ std::set<std::string> linear_names(models::CausalLM& model) {
 }
 
 // Modules of the file, all of which the model must have.
-std::set<std::string> modules_in_file(models::CausalLM& model, const SafetensorsFile& file) {
+std::set<std::string> modules_in_file(models::CausalLM& model, const LoraConfig& config,
+                                      const SafetensorsFile& file) {
   const std::set<std::string> known = linear_names(model);
   std::set<std::string> modules;
   for (const auto& [key, view] : file.tensors()) {
-    const std::string module = module_of(key);
+    const std::string module = module_of(key, config);
     if (module.empty())
       throw FileFormatError("F061", file.path().string(),
-                            "tensor '" + shown(key) + "' is not part of a plain LoRA adapter",
-                            "supported are pairs of lora_A.weight and lora_B.weight");
+                            "tensor '" + shown(key) + "' is not part of a LoRA adapter",
+                            "supported are pairs of lora_A.weight and lora_B.weight, and "
+                            "lora_magnitude_vector with 'use_dora'");
     if (!known.contains(module))
       throw FileFormatError("F062", file.path().string(),
                             "the adapter has '" + shown(module) +
@@ -70,15 +80,16 @@ std::set<std::string> modules_in_file(models::CausalLM& model, const Safetensors
 void check_complete(models::CausalLM& model, const PeftConfig& config,
                     const std::set<std::string>& in_file, const SafetensorsFile& file) {
   std::vector<std::string> missing, extra;
+  const std::vector<std::string> ends = suffixes(config.lora);
   for (const std::string& module : in_file)
-    for (const std::string suffix : kSuffixes)
+    for (const std::string& suffix : ends)
       if (!file.tensors().contains(kPrefix + module + suffix)) missing.push_back(module + suffix);
   if (config.targets_are_complete) {
     Targets targets(config.lora.targets, "target_modules");
     for (const std::string& module : linear_names(model)) {
       const bool wanted = targets.matches(module);
-      if (wanted && !in_file.contains(module)) missing.push_back(module + kSuffixes[0]);
-      if (!wanted && in_file.contains(module)) extra.push_back(module + kSuffixes[0]);
+      if (wanted && !in_file.contains(module)) missing.push_back(module + ends[0]);
+      if (!wanted && in_file.contains(module)) extra.push_back(module + ends[0]);
     }
   }
   const auto report = [&](std::vector<std::string> names, const std::string& verdict,
@@ -126,6 +137,18 @@ void require_file(const std::filesystem::path& file, const std::filesystem::path
                     "an adapter folder holds adapter_config.json and adapter_model.safetensors");
 }
 
+// PiSSA is kept as LoRA of twice the rank and the same scale.
+LoraConfig stored_config(LoraConfig config) {
+  if (config.init != "pissa") return config;
+  const double more = find_variant(config.variant)->use_rslora ? std::sqrt(2.0) : 2.0;
+  config.init = "default";
+  config.rank *= 2;
+  config.alpha *= more;
+  for (auto& [pattern, rank] : config.rank_pattern) rank *= 2;
+  for (auto& [pattern, alpha] : config.alpha_pattern) alpha *= more;
+  return config;
+}
+
 }  // namespace
 
 void save_peft(models::CausalLM& model, const LoraConfig& config, const std::string& base_name,
@@ -135,12 +158,12 @@ void save_peft(models::CausalLM& model, const LoraConfig& config, const std::str
   model.for_each_linear([&](const std::string& module, models::Linear& linear) {
     if (!linear.adapter) return;
     modules.push_back(module);
-    for (const auto& [name, tensor] : linear.adapter->parameters())
-      sources.push_back(float32_source(kPrefix + module + "." + name, *tensor));
+    for (const auto& [name, tensor] : linear.adapter->stored())
+      sources.push_back(float32_source(kPrefix + module + "." + name, tensor));
   });
   write_safetensors(folder / kTensorsName, sources);
   write_file(folder / "adapter_config.json",
-             peft_config_json(config, modules, base_name).dump(2) + "\n");
+             peft_config_json(stored_config(config), modules, base_name).dump(2) + "\n");
 }
 
 LoraConfig load_peft(models::CausalLM& model, const std::filesystem::path& folder) {
@@ -150,7 +173,7 @@ LoraConfig load_peft(models::CausalLM& model, const std::filesystem::path& folde
   require_file(tensors_path, folder);
   PeftConfig config = parse_peft_config(read_json(config_path), config_path.string());
   const SafetensorsFile file = SafetensorsFile::open(tensors_path);
-  const std::set<std::string> modules = modules_in_file(model, file);
+  const std::set<std::string> modules = modules_in_file(model, config.lora, file);
   if (modules.empty())
     throw FileFormatError("F063", tensors_path.string(), "the file holds no adapter tensors");
   check_complete(model, config, modules, file);

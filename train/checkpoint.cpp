@@ -31,6 +31,8 @@ DType stored_dtype(const at::Tensor& tensor) {
       return DType::kBF16;
     case at::kHalf:
       return DType::kF16;
+    case at::kByte:
+      return DType::kU8;
     default:
       throw InternalError("X001", "", "a training tensor has an unexpected type");
   }
@@ -87,14 +89,21 @@ void load_model_tensors(const fs::path& file, models::CausalLM& model) {
   }
 }
 
-void load_optimizer(const fs::path& file, AdamW& optimizer) {
+// Moments of 8 bits, which no weight can have.
+at::Tensor borrow_codes(const TensorView& view) {
+  if (view.elements() == 0) return at::empty(view.shape, at::kByte);
+  return at::from_blob(const_cast<std::byte*>(view.bytes.data()), view.shape, at::kByte);
+}
+
+void load_optimizer(const fs::path& file, Optimizer& optimizer) {
   SafetensorsFile stored = SafetensorsFile::open(file);
   std::map<std::string, at::Tensor> state;
-  for (const auto& [name, view] : stored.tensors()) state[name] = models::borrow_tensor(view);
+  for (const auto& [name, view] : stored.tensors())
+    state[name] = view.dtype == DType::kU8 ? borrow_codes(view) : models::borrow_tensor(view);
   optimizer.load_state(state);
 }
 
-void load_tensors(const fs::path& checkpoint, models::CausalLM& model, AdamW& optimizer) {
+void load_tensors(const fs::path& checkpoint, models::CausalLM& model, Optimizer& optimizer) {
   load_model_tensors(checkpoint / kCheckpointFiles[0], model);
   load_optimizer(checkpoint / kCheckpointFiles[1], optimizer);
 }
@@ -108,7 +117,7 @@ bool is_intact(const fs::path& checkpoint) {
   }
 }
 
-void write_checkpoint(const fs::path& folder, models::CausalLM& model, const AdamW& optimizer,
+void write_checkpoint(const fs::path& folder, models::CausalLM& model, const Optimizer& optimizer,
                       const TrainState& state) {
   const std::map<std::string, at::Tensor> state_tensors = optimizer.state();
   const NamedTensors weights = models::trainable_tensors(model),
@@ -133,7 +142,7 @@ void check_read_back(const fs::path& file, const NamedTensors& tensors) {
   }
 }
 
-void save_checkpoint(const fs::path& run, models::CausalLM& model, const AdamW& optimizer,
+void save_checkpoint(const fs::path& run, models::CausalLM& model, const Optimizer& optimizer,
                      const TrainState& state, int keep) {
   fs::path target = checkpoint_path(run, state.step);
   fs::path staging = target.parent_path() / ("." + target.filename().string() + ".partial");
@@ -168,8 +177,8 @@ std::optional<fs::path> latest_checkpoint(const fs::path& run) {
   return std::nullopt;
 }
 
-TrainState load_checkpoint(const fs::path& checkpoint, models::CausalLM& model, AdamW& optimizer,
-                           const Identity& identity) {
+TrainState load_checkpoint(const fs::path& checkpoint, models::CausalLM& model,
+                           Optimizer& optimizer, const Identity& identity) {
   TrainState state = read_verified_state(checkpoint);
   const std::vector<IdentityChange> changes = identity_changes(state.identity, identity);
   if (!changes.empty()) refuse_changes(checkpoint, changes);
@@ -177,7 +186,7 @@ TrainState load_checkpoint(const fs::path& checkpoint, models::CausalLM& model, 
   return state;
 }
 
-void load_weights(const fs::path& checkpoint, models::CausalLM& model, AdamW& optimizer) {
+void load_weights(const fs::path& checkpoint, models::CausalLM& model, Optimizer& optimizer) {
   read_verified_state(checkpoint);
   load_tensors(checkpoint, model, optimizer);
 }

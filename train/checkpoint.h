@@ -9,7 +9,9 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
+#include <string>
 
 #include "models/causal_lm.h"
 #include "train/identity.h"
@@ -24,8 +26,9 @@ struct TrainState {
   double seconds = 0.0;  // training time so far
   std::optional<double> first_loss, last_loss;
   std::optional<double> valid_loss, best_valid_loss;
-  int64_t valid_step = -1, best_valid_step = -1;  // steps of these validations; −1 = none
-  int64_t skipped_steps = 0, bad_steps = 0;       // not finite: of all steps; in a row up to now
+  std::map<std::string, double> metrics, valid_metrics;  // of the objective, beside these losses
+  int64_t valid_step = -1, best_valid_step = -1;         // steps of these validations; −1 = none
+  int64_t skipped_steps = 0, bad_steps = 0;  // not finite: of all steps; in a row up to now
   Identity identity;
 };
 
@@ -36,7 +39,8 @@ inline constexpr int kKeptCheckpoints = 2;
 // the best validation. A newer checkpoint (of a continuation that was given up) goes too. An intact
 // checkpoint of this step is left as it is.
 void save_checkpoint(const std::filesystem::path& run, models::CausalLM& model,
-                     const AdamW& optimizer, const TrainState& state, int keep = kKeptCheckpoints);
+                     const Optimizer& optimizer, const TrainState& state,
+                     int keep = kKeptCheckpoints);
 
 // Newest complete and undamaged checkpoint of a run, or none. Warns of each damaged one it passes
 // over.
@@ -48,10 +52,10 @@ TrainState read_state(const std::filesystem::path& checkpoint);
 // Fills model and optimiser. T010 with every field of `identity` that differs (exit 78); F080 a
 // tensor does not fit, F081 damaged.
 TrainState load_checkpoint(const std::filesystem::path& checkpoint, models::CausalLM& model,
-                           AdamW& optimizer, const Identity& identity);
+                           Optimizer& optimizer, const Identity& identity);
 
 // Fills model and optimiser for a new run under other settings. F080, F081.
 void load_weights(const std::filesystem::path& checkpoint, models::CausalLM& model,
-                  AdamW& optimizer);
+                  Optimizer& optimizer);
 
 }  // namespace slmtune::train

@@ -1,28 +1,68 @@
 #include "train/optimizer.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
+#include "kernels/parallel.h"
+#include "train/adamw8bit.h"
 
 namespace slmtune::train {
 namespace {
 
-// Over all tensors in their fixed order, so that equal gradients give an equal norm bit for bit.
-double total_norm(const std::vector<at::Tensor>& gradients) {
+// Fixed pieces, so that no sum depends on the number of threads.
+constexpr int64_t kPiece = int64_t{1} << 15;
+
+bool has_own_loops(const at::Tensor& buffer) {
+  return buffer.is_cpu() && buffer.scalar_type() == at::kFloat;
+}
+
+// In pieces on the CPU, where LibTorch converts a whole tensor to double first.
+double library_norm(const at::Tensor& gradients) {
+  const int64_t count = gradients.numel(), piece = gradients.is_cpu() ? kPiece : count;
   std::vector<at::Tensor> norms;
-  norms.reserve(gradients.size());
-  for (const at::Tensor& gradient : gradients)
-    norms.push_back(at::linalg_vector_norm(gradient, 2, std::nullopt, false, at::kDouble));
+  for (int64_t first = 0; first < count; first += piece)
+    norms.push_back(
+        at::linalg_vector_norm(gradients.narrow(0, first, std::min(piece, count - first)), 2,
+                               std::nullopt, false, at::kDouble));
   return at::linalg_vector_norm(at::stack(norms), 2).item<double>();
 }
 
-void load_tensor(const std::map<std::string, at::Tensor>& state, const std::string& name,
-                 at::Tensor& target) {
-  auto found = state.find(name);
+double buffer_norm(const at::Tensor& gradients) {
+  if (!has_own_loops(gradients)) return library_norm(gradients);
+  const float* values = gradients.const_data_ptr<float>();
+  const int64_t count = gradients.numel(), pieces = (count + kPiece - 1) / kPiece;
+  std::vector<double> sums(static_cast<size_t>(pieces));
+  kernels::parallel_for(0, pieces, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      sums[static_cast<size_t>(i)] =
+          sum_of_squares(values + i * kPiece, std::min(kPiece, count - i * kPiece));
+  });
+  double total = 0.0;
+  for (const double sum : sums) total += sum;
+  return std::sqrt(total);
+}
+
+// Tensors that follow from the B of an adapter, as peft's create_loraplus_optimizer groups them.
+bool takes_plus_ratio(const std::string& name) {
+  return name.ends_with(".lora_B.weight") || name.ends_with(".lora_magnitude_vector");
+}
+
+std::vector<double> rates_of(const NamedParameters& parameters, double plus_ratio) {
+  std::vector<double> rates;
+  for (const auto& [name, tensor] : parameters)
+    rates.push_back(takes_plus_ratio(name) ? plus_ratio : 1.0);
+  return rates;
+}
+
+}  // namespace
+
+void load_state_tensor(const OptimizerState& state, const std::string& name,
+                       const at::Tensor& target) {
+  const auto found = state.find(name);
   if (found == state.end())
     throw FileFormatError("F080", "", "the checkpoint has no optimiser tensor '" + name + "'",
                           "it belongs to another model, adapter or version; start a new run");
@@ -32,73 +72,113 @@ void load_tensor(const std::map<std::string, at::Tensor>& state, const std::stri
         "F080", "",
         "optimiser tensor '" + name + "' has another shape or type than the model needs",
         "it belongs to another model, adapter or version; start a new run");
-  target.copy_(found->second);
+  at::Tensor(target).copy_(found->second);
 }
 
-}  // namespace
+Optimizer::Optimizer(const NamedParameters& parameters, const TrainConfig& config)
+    : flat_(parameters, rates_of(parameters, config.plus_ratio)),
+      steps_(parameters.size(), 0),
+      facts_{config.beta1, config.beta2, config.epsilon, config.weight_decay} {}
 
-AdamW::AdamW(std::vector<std::pair<std::string, at::Tensor>> parameters, const TrainConfig& config)
-    : beta1_(config.beta1),
-      beta2_(config.beta2),
-      epsilon_(config.epsilon),
-      weight_decay_(config.weight_decay) {
-  for (auto& [name, tensor] : parameters) {
-    names_.push_back(name);
-    exp_avg_.push_back(at::zeros_like(tensor.detach()));
-    exp_avg_sq_.push_back(at::zeros_like(tensor.detach()));
-    steps_.push_back(at::zeros({}, tensor.options().dtype(at::kFloat).requires_grad(false)));
-    parameters_.push_back(tensor);
-  }
-}
-
-void AdamW::zero_grad() {
-  for (at::Tensor& parameter : parameters_) parameter.mutable_grad() = at::Tensor();
-}
-
-double AdamW::step(double learning_rate, double scale, double clip_norm) {
-  at::NoGradGuard no_gradient;
-  std::vector<at::Tensor> parameters, gradients, exp_avg, exp_avg_sq, steps;
-  for (size_t i = 0; i < parameters_.size(); ++i) {
-    if (!parameters_[i].grad().defined()) continue;
-    parameters.push_back(parameters_[i]);
-    gradients.push_back(parameters_[i].grad());
-    exp_avg.push_back(exp_avg_[i]);
-    exp_avg_sq.push_back(exp_avg_sq_[i]);
-    steps.push_back(steps_[i]);
-  }
-  if (parameters.empty()) return 0.0;
-  double norm = total_norm(gradients) * scale;
+double Optimizer::step(double learning_rate, double scale, double clip_norm) {
+  const at::NoGradGuard no_gradient;
+  const std::vector<size_t> slots = flat_.take_gradients();
+  if (slots.empty()) return 0.0;
+  const double norm = buffer_norm(flat_.gradients()) * scale;
   if (!std::isfinite(norm)) return norm;
+  for (const size_t slot : slots) ++steps_[slot];
   // 1e-6 as in torch's clip_grad_norm_.
-  double factor = scale * (clip_norm > 0.0 ? std::min(1.0, clip_norm / (norm + 1e-6)) : 1.0);
-  if (factor != 1.0) at::_foreach_mul_(gradients, factor);
-  at::_foreach_add_(steps, 1);
-  at::_fused_adamw_(parameters, gradients, exp_avg, exp_avg_sq, /*max_exp_avg_sqs=*/{}, steps,
-                    learning_rate, beta1_, beta2_, weight_decay_, epsilon_, /*amsgrad=*/false,
-                    /*maximize=*/false);
+  update(slots, learning_rate,
+         scale * (clip_norm > 0.0 ? std::min(1.0, clip_norm / (norm + 1e-6)) : 1.0));
   return norm;
 }
 
-std::map<std::string, at::Tensor> AdamW::state() const {
-  std::map<std::string, at::Tensor> state;
-  for (size_t i = 0; i < names_.size(); ++i) {
-    state[names_[i] + ".exp_avg"] = exp_avg_[i];
-    state[names_[i] + ".exp_avg_sq"] = exp_avg_sq_[i];
+std::vector<Optimizer::Range> Optimizer::ranges_of(const std::vector<size_t>& slots,
+                                                   double learning_rate) const {
+  std::vector<Range> ranges;
+  size_t next = 0;  // place behind the last range
+  for (const size_t index : slots) {
+    const FlatParameters::Slot& slot = flat_.slots()[index];
+    const double rate = learning_rate * slot.rate;
+    const bool joins = !ranges.empty() && slot.place == next &&
+                       ranges.back().step == steps_[index] && ranges.back().learning_rate == rate;
+    if (!joins) ranges.push_back({slot.first, 0, steps_[index], rate});
+    ranges.back().count = slot.first + slot.count - ranges.back().first;
+    next = slot.place + 1;
   }
-  if (!steps_.empty()) state["step"] = at::stack(steps_);
+  return ranges;
+}
+
+OptimizerState Optimizer::state() const {
+  OptimizerState state;
+  add_moments(state);
+  if (!steps_.empty()) state["step"] = at::tensor(steps_, at::kFloat);
   return state;
 }
 
-void AdamW::load_state(const std::map<std::string, at::Tensor>& state) {
+void Optimizer::load_state(const OptimizerState& state) {
   if (steps_.empty()) return;
-  at::NoGradGuard no_gradient;
-  at::Tensor steps = at::stack(steps_);
-  load_tensor(state, "step", steps);
-  for (size_t i = 0; i < names_.size(); ++i) {
-    load_tensor(state, names_[i] + ".exp_avg", exp_avg_[i]);
-    load_tensor(state, names_[i] + ".exp_avg_sq", exp_avg_sq_[i]);
-    steps_[i].copy_(steps[static_cast<int64_t>(i)]);
+  const at::NoGradGuard no_gradient;
+  const at::Tensor steps = at::empty({static_cast<int64_t>(steps_.size())}, at::kFloat);
+  load_state_tensor(state, "step", steps);
+  load_moments(state);
+  for (size_t i = 0; i < steps_.size(); ++i)
+    steps_[i] = static_cast<int64_t>(steps.const_data_ptr<float>()[i]);
+}
+
+AdamW::AdamW(const NamedParameters& parameters, const TrainConfig& config)
+    : Optimizer(parameters, config) {
+  if (parameters.empty()) return;
+  exp_avg_ = at::zeros_like(flat_.values());
+  exp_avg_sq_ = at::zeros_like(flat_.values());
+}
+
+void AdamW::update(const std::vector<size_t>& slots, double learning_rate, double scale) {
+  for (const Range& range : ranges_of(slots, learning_rate)) {
+    const auto part = [&](const at::Tensor& buffer) {
+      return buffer.narrow(0, range.first, range.count);
+    };
+    const at::Tensor values = part(flat_.values()), gradients = part(flat_.gradients());
+    const at::Tensor exp_avg = part(exp_avg_), exp_avg_sq = part(exp_avg_sq_);
+    if (!has_own_loops(values)) {
+      if (scale != 1.0) at::Tensor(gradients).mul_(scale);
+      const at::Tensor step =
+          at::scalar_tensor(static_cast<double>(range.step), values.options().dtype(at::kFloat));
+      at::_fused_adamw_({values}, {gradients}, {exp_avg}, {exp_avg_sq}, /*max_exp_avg_sqs=*/{},
+                        {step}, range.learning_rate, facts_.beta1, facts_.beta2,
+                        facts_.weight_decay, facts_.epsilon, /*amsgrad=*/false,
+                        /*maximize=*/false);
+      continue;
+    }
+    const AdamStep step = adam_step(facts_, range.learning_rate, range.step, scale);
+    const float* g = gradients.const_data_ptr<float>();
+    float *p = values.mutable_data_ptr<float>(), *m = exp_avg.mutable_data_ptr<float>(),
+          *v = exp_avg_sq.mutable_data_ptr<float>();
+    kernels::parallel_for(0, range.count, kPiece, [&](int64_t begin, int64_t end) {
+      adamw_loop(step, end - begin, g + begin, p + begin, m + begin, v + begin);
+    });
   }
+}
+
+void AdamW::add_moments(OptimizerState& state) const {
+  for (const FlatParameters::Slot& slot : flat_.slots())
+    for (const auto& [suffix, buffer] :
+         {std::pair(".exp_avg", &exp_avg_), std::pair(".exp_avg_sq", &exp_avg_sq_)})
+      state[slot.name + suffix] =
+          buffer->narrow(0, slot.first, slot.count).view(slot.tensor.sizes());
+}
+
+void AdamW::load_moments(const OptimizerState& state) {
+  OptimizerState own;  // views of the buffers
+  add_moments(own);
+  for (const auto& [name, tensor] : own) load_state_tensor(state, name, tensor);
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const NamedParameters& parameters,
+                                          const TrainConfig& config) {
+  if (config.optimizer == "adamw8bit") return std::make_unique<AdamW8bit>(parameters, config);
+  SLMTUNE_ASSERT(config.optimizer == "adamw", "optimisers are checked when the recipe is read");
+  return std::make_unique<AdamW>(parameters, config);
 }
 
 }  // namespace slmtune::train

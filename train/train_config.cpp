@@ -33,7 +33,8 @@ std::vector<Field<TrainConfig>> length_fields() {
       field(&T::micro_batch_tokens,
             {.key = "micro_batch_tokens",
              .meaning = "tokens that go through the model at once: more takes more memory; auto = "
-                        "the longest row, at least 1024 (on a GPU 4096)",
+                        "the longest row, at least 1024 (on a GPU 4096), less where that does not "
+                        "fit",
              .unit = "tokens",
              .range = from_to(16, kLongest),
              .words = {"auto"},
@@ -50,7 +51,8 @@ std::vector<Field<TrainConfig>> optimiser_fields() {
   return {
       field(&T::learning_rate, {.key = "learning_rate",
                                 .meaning = "size of a step at its highest; full training takes "
-                                           "less than LoRA",
+                                           "less than LoRA; with objective dpo or kto the "
+                                           "default is 5e-06",
                                 .range = above_to(0, 1)}),
       field(&T::schedule, {.key = "schedule",
                            .meaning = "how the learning rate falls after the warm-up",
@@ -60,8 +62,9 @@ std::vector<Field<TrainConfig>> optimiser_fields() {
                          .unit = "share",
                          .range = from_below(0, 1)}),
       field(&T::optimizer, {.key = "optimizer",
-                            .meaning = "rule that turns gradients into steps",
-                            .words = {"adamw"}}),
+                            .meaning = "rule that turns gradients into steps; adamw8bit keeps its "
+                                       "memory of them in 2 bytes per trained value instead of 8",
+                            .words = {"adamw", "adamw8bit"}}),
       field(&T::weight_decay, {.key = "weight_decay",
                                .meaning = "pull of the trained weights towards 0",
                                .range = from_to(0, 10)}),
@@ -81,10 +84,64 @@ std::vector<Field<TrainConfig>> optimiser_fields() {
   };
 }
 
+// A number of layers, or a word for some number.
+Field<TrainConfig> recompute_field() {
+  using T = TrainConfig;
+  Field<T> recompute =
+      field(&T::recompute,
+            {.key = "recompute",
+             .meaning = "layers that compute their activations twice instead of keeping them, "
+                        "which saves memory and costs time; auto = as few as fit",
+             .unit = "layers",
+             .range = from_to(0, 1000),
+             .words = {"auto", "none", "all"},
+             .example = "8"});
+  auto read = recompute.read;
+  recompute.read = [read](YamlReader& yaml, T& config) {
+    read(yaml, config);
+    if (yaml.is_text("recompute", "none")) config.recompute = 0;
+    if (yaml.is_text("recompute", "all")) config.recompute = kAllLayers;
+  };
+  recompute.text = [](const T& config) {
+    if (!config.recompute) return std::string("auto");
+    if (*config.recompute == 0) return std::string("none");
+    return *config.recompute == kAllLayers ? "all" : std::to_string(*config.recompute);
+  };
+  return recompute;
+}
+
+std::vector<Field<TrainConfig>> preference_fields() {
+  using T = TrainConfig;
+  return {
+      field(&T::beta, {.key = "beta",
+                       .meaning = "objective dpo and kto: how firmly the model is held to the one "
+                                  "it starts from",
+                       .range = above_to(0, 100)}),
+      field(&T::label_smoothing,
+            {.key = "label_smoothing",
+             .meaning = "objective dpo: share of the pairs that may be the wrong way round",
+             .unit = "share",
+             .range = from_below(0, 0.5)}),
+      field(&T::desirable_weight,
+            {.key = "desirable_weight",
+             .meaning = "objective kto: weight of an answer with a thumb up; for 4 times as many "
+                        "up as down, 0.25 makes both sides count alike",
+             .range = above_to(0, 1000)}),
+      field(&T::undesirable_weight,
+            {.key = "undesirable_weight",
+             .meaning = "objective kto: weight of an answer with a thumb down",
+             .range = above_to(0, 1000)}),
+  };
+}
+
 std::vector<Field<TrainConfig>> run_fields() {
   using T = TrainConfig;
   return {
-      later_field<T>("recompute", "computing activations twice to save memory"),
+      field(&T::neftune_alpha, {.key = "neftune_alpha",
+                                .meaning = "noise on the embeddings while training (NEFTune), 5 to "
+                                           "15 where it is used; 0 switches it off",
+                                .range = from_to(0, 1000)}),
+      recompute_field(),
       field(&T::seed, {.key = "seed",
                        .meaning = "start of all random numbers; the same seed gives the same run",
                        .range = {.low = 0}}),
@@ -117,7 +174,7 @@ std::vector<Field<TrainConfig>> joined(std::vector<std::vector<Field<TrainConfig
 
 const FieldTable<TrainConfig>& TrainConfig::fields() {
   static const FieldTable<TrainConfig> table(
-      joined({length_fields(), optimiser_fields(), run_fields()}), check_warmup);
+      joined({length_fields(), optimiser_fields(), preference_fields(), run_fields()}), check_warmup);
   return table;
 }
 
@@ -135,6 +192,26 @@ const FieldTable<EvalConfig>& EvalConfig::fields() {
                           .words = {"loss", "exact_match", "f1"},
                           .example = "[loss, exact_match]"}),
       later_field<T>("prompts", "questions of your own that are answered after training"),
+  });
+  return table;
+}
+
+const FieldTable<BudgetConfig>& BudgetConfig::fields() {
+  using T = BudgetConfig;
+  static const FieldTable<BudgetConfig> table({
+      field(&T::memory_gib, {.key = "memory_gib",
+                             .meaning = "memory that training may take; auto = nine tenths of what "
+                                        "the device has free",
+                             .unit = "GiB",
+                             .range = above_to(0, 100'000),
+                             .words = {"auto"},
+                             .example = "12"}),
+      field(&T::kwh_price, {.key = "kwh_price",
+                            .meaning = "price of a kilowatt-hour, for the cost of a run",
+                            .range = from_to(0, 1e6)}),
+      field(&T::currency, {.key = "currency",
+                           .meaning = "of that price",
+                           .example = "EUR"}),
   });
   return table;
 }

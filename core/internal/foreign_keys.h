@@ -1,4 +1,4 @@
-// The words that other fine-tuning tools use for our recipe keys, so that a recipe written from
+// The words that other fine-tuning tools use for our recipe keys and values, so that a recipe written from
 // habit gets an answer.
 #pragma once
 #include <string_view>
@@ -13,5 +13,9 @@ struct ForeignKey {
 
 // nullptr when no tool we know uses that word.
 const ForeignKey* find_foreign_key(std::string_view key);
+
+// Our word for a value that other tools know by another one ("paged_adamw_8bit"); empty when no
+// tool we know uses it.
+std::string_view find_foreign_word(std::string_view word);
 
 }  // namespace slmtune

@@ -15,18 +15,30 @@ struct AdapterShape {
   at::Device device = at::kCPU;
 };
 
+// A [rank, in] kaiming-uniform(√5), i.e. uniform ±1/√in, from `random`; B [out, rank] zero.
+struct LowRankPair {
+  LowRankPair(const AdapterShape& shape, const at::Generator& random);
+  at::Tensor a, b;
+};
+
+// base_out + scale · x·Aᵀ·Bᵀ, in base_out's dtype and shape, perhaps in its memory. x [N, in] in
+// A's dtype.
+at::Tensor add_low_rank(const at::Tensor& base_out, const at::Tensor& x, const at::Tensor& a,
+                        const at::Tensor& b, double scale);
+
 class LowRankAdapter final : public models::Adapter {
  public:
-  // A kaiming-uniform(√5), i.e. uniform ±1/√in, from `random`; B zero. Both require grad.
-  LowRankAdapter(const AdapterShape& shape, double scale, at::Generator random);
+  // Both tensors require grad.
+  LowRankAdapter(const AdapterShape& shape, double scale, const at::Generator& random);
 
   at::Tensor apply(const at::Tensor& x, const at::Tensor& base_out,
                    const kernels::FrozenWeight& base) const override;
+  std::optional<models::LowRank> low_rank() const override;
   at::Tensor merged(const at::Tensor& dense_base) const override;
   std::map<std::string, at::Tensor*> parameters() override;
 
  private:
-  at::Tensor a_, b_;  // [rank, in], [out, rank]
+  LowRankPair pair_;
   double scale_, dropout_;
 };
 

@@ -3,7 +3,7 @@
 namespace slmtune::lora {
 
 std::vector<std::string> variant_names() {
-  return {"lora", "rslora"};
+  return {"lora", "rslora", "dora"};
 }
 
 }  // namespace slmtune::lora

@@ -2,25 +2,28 @@
 
 #include <cmath>
 
+#include "core/error.h"
+#include "lora/variants/dora.h"
+#include "lora/variants/principal.h"
+
 namespace slmtune::lora {
 namespace {
 
-std::unique_ptr<models::Adapter> make_lora(const AdapterShape& shape, at::Generator random) {
-  const double scale = shape.alpha / static_cast<double>(shape.rank);
-  return std::make_unique<LowRankAdapter>(shape, scale, std::move(random));
+double by_rank(double alpha, int64_t rank) {
+  return alpha / static_cast<double>(rank);
 }
 
-std::unique_ptr<models::Adapter> make_rslora(const AdapterShape& shape, at::Generator random) {
-  const double scale = shape.alpha / std::sqrt(static_cast<double>(shape.rank));
-  return std::make_unique<LowRankAdapter>(shape, scale, std::move(random));
+double by_root_of_rank(double alpha, int64_t rank) {
+  return alpha / std::sqrt(static_cast<double>(rank));
 }
 
 }  // namespace
 
 std::span<const VariantRow> variants() {
   static const std::vector<VariantRow> rows = {
-      {.name = "lora", .use_rslora = false, .make = make_lora},
-      {.name = "rslora", .use_rslora = true, .make = make_rslora},
+      {.name = "lora", .scale = by_rank},
+      {.name = "rslora", .use_rslora = true, .scale = by_root_of_rank},
+      {.name = "dora", .use_dora = true, .scale = by_rank},
   };
   return rows;
 }
@@ -29,6 +32,19 @@ const VariantRow* find_variant(std::string_view name) {
   for (const VariantRow& row : variants())
     if (row.name == name) return &row;
   return nullptr;
+}
+
+std::unique_ptr<models::Adapter> make_adapter(const LoraConfig& config, const AdapterShape& shape,
+                                              const kernels::FrozenWeight& base,
+                                              const at::Generator& random) {
+  const VariantRow* variant = find_variant(config.variant);
+  SLMTUNE_ASSERT(variant != nullptr, "unknown LoRA variant");
+  const bool is_principal = config.init == "pissa";
+  SLMTUNE_ASSERT(!(is_principal && variant->use_dora), "the recipe reader refuses DoRA with PiSSA");
+  const double scale = variant->scale(shape.alpha, shape.rank);
+  if (variant->use_dora) return std::make_unique<DoraAdapter>(shape, scale, base, random);
+  if (is_principal) return std::make_unique<PrincipalAdapter>(shape, scale, base, random);
+  return std::make_unique<LowRankAdapter>(shape, scale, random);
 }
 
 }  // namespace slmtune::lora

@@ -111,6 +111,28 @@ TEST(Attach, DropoutActsWhileTrainingOnly) {
   EXPECT_TRUE(at::equal(hidden(), hidden()));
 }
 
+// What the fused path asks: PiSSA is a plain product too, of twice the rank; DoRA is none.
+TEST(Attach, SaysWhenAnAdapterIsNothingButALowRankProduct) {
+  const auto low_rank = [](LoraConfig config, bool training) {
+    auto model = tiny_model(kLlama);
+    config.targets = {"re:.*layers.0.self_attn.q_proj"};
+    attach(*model, config, 1);
+    set_training(*model, training);
+    std::optional<models::LowRank> found;
+    model->for_each_linear([&](const std::string&, models::Linear& linear) {
+      if (linear.adapter) found = linear.adapter->low_rank();
+    });
+    return found;
+  };
+  EXPECT_EQ(low_rank({.rank = 4, .alpha = 8.0}, true)->scale, 2.0);
+  EXPECT_EQ(low_rank({.rank = 4}, true)->a.sizes(), (at::IntArrayRef{4, 16}));
+  EXPECT_EQ(low_rank({.rank = 4, .init = "pissa"}, true)->a.sizes(), (at::IntArrayRef{8, 16}));
+  EXPECT_FALSE(low_rank({.rank = 4, .dropout = 0.1}, true));
+  EXPECT_TRUE(low_rank({.rank = 4, .dropout = 0.1}, false));
+  EXPECT_FALSE(low_rank({.rank = 4, .dropout = 0.1, .init = "pissa"}, true));
+  EXPECT_FALSE(low_rank({.variant = "dora", .rank = 4}, false));
+}
+
 TEST(Attach, CanSwitchTheAdapterOff) {
   auto model = tiny_model(kLlama);
   const auto hidden = [&] { return model->hidden(some_ids(6), models::Layout::single(6)); };

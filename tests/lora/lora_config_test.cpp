@@ -21,6 +21,16 @@ TEST(LoraConfig, HasDefaults) {
   EXPECT_EQ(config.alpha, 32.0);
   EXPECT_EQ(config.dropout, 0.0);
   EXPECT_EQ(config.targets, std::vector<std::string>{"all-linear"});
+  EXPECT_EQ(config.init, "default");
+  EXPECT_EQ(config.plus_ratio, 1.0);
+}
+
+TEST(LoraConfig, TakesVariantsAndStarts) {
+  EXPECT_EQ(parse("{variant: dora}").variant, "dora");
+  EXPECT_EQ(parse("{init: pissa, plus_ratio: 16}").init, "pissa");
+  EXPECT_EQ(parse("{init: pissa, plus_ratio: 16}").plus_ratio, 16.0);
+  EXPECT_TRUE(raises("R007", {"lora.init: pissa", "lora.variant: dora"},
+                     [] { parse("{variant: dora, init: pissa}"); }));
 }
 
 TEST(LoraConfig, TakesTargetsAsTextOrList) {
@@ -39,6 +49,10 @@ TEST(LoraConfig, RefusesEachMistakeByKey) {
   EXPECT_TRUE(raises("R004", {"lora.alpha"}, [] { parse("{alpha: 0}"); }));
   EXPECT_TRUE(raises("R004", {"lora.alpha"}, [] { parse("{alpha: -1}"); }));
   EXPECT_TRUE(raises("R004", {"lora.dropout"}, [] { parse("{dropout: 0.95}"); }));
+  EXPECT_TRUE(raises("R005", {"lora.init", "pissa"}, [] { parse("{init: olora}"); }));
+  EXPECT_TRUE(raises("R004", {"lora.plus_ratio"}, [] { parse("{plus_ratio: 0.5}"); }));
+  EXPECT_TRUE(raises("R012", {"lora.loraplus_lr_ratio", "did you mean 'lora.plus_ratio'"},
+                     [] { parse("{loraplus_lr_ratio: 16}"); }));
   EXPECT_TRUE(raises("R004", {"lora.targets"}, [] { parse("{targets: []}"); }));
   EXPECT_TRUE(
       raises("R061", {"recipe.yaml:1:", "(q_proj"}, [] { parse("{targets: 're:(q_proj'}"); }));

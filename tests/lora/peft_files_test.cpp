@@ -95,6 +95,7 @@ TEST_F(PeftFiles, RefusesMalformedConfigs) {
   EXPECT_TRUE(refuses("F060", "lora_alpha", "x"));
   EXPECT_TRUE(refuses("F060", "lora_dropout", 2.0));
   EXPECT_TRUE(refuses("F060", "use_rslora", "yes"));
+  EXPECT_TRUE(refuses("F060", "use_dora", "yes"));
   EXPECT_TRUE(refuses("F060", "target_modules", {1, 2}));
   EXPECT_TRUE(refuses("F060", "rank_pattern", {1}));
   folder_.write("adapter_config.json", "[]");
@@ -102,7 +103,6 @@ TEST_F(PeftFiles, RefusesMalformedConfigs) {
 }
 
 TEST_F(PeftFiles, RefusesFeaturesByName) {
-  EXPECT_TRUE(refuses("F061", "use_dora", true));
   EXPECT_TRUE(refuses("F061", "bias", "all"));
   EXPECT_TRUE(refuses("F061", "modules_to_save", {"lm_head"}));
   EXPECT_TRUE(refuses("F061", "lora_bias", true));

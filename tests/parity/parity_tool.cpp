@@ -3,7 +3,7 @@
 //
 //   {"model": "folder", "out": "out.safetensors", "rows": [[1, 2, 3]], "labels": [[-100, 2, 3]],
 //    "dtype": "float32", "adapter": "folder" | "attach": {"variant", "rank", "alpha", "targets",
-//    "seed"}, "save_adapter": "folder", "merge": "folder", "train_all": true,
+//    "seed", "init", "noise"}, "save_adapter": "folder", "merge": "folder", "train_all": true,
 //    "prompts": [[1, 2]], "new_tokens": 64}
 //
 // Out: logits [T, V] of the rows packed in a line; loss, the mean over label tokens; grad.<name> of
@@ -64,18 +64,23 @@ TensorSource float_source(const std::string& name, const at::Tensor& tensor) {
           }};
 }
 
-// A fresh adapter with B made random too, since B = 0 would test nothing.
+// A fresh adapter with a random B, since B = 0 would test nothing, and other magnitudes. One that
+// begins with singular vectors keeps them, changed by `noise`.
 lora::LoraConfig attach_random(models::CausalLM& model, const Json& spec) {
   lora::LoraConfig config;
   config.variant = spec.at("variant");
   config.rank = spec.at("rank");
   config.alpha = spec.at("alpha");
   config.targets = spec.at("targets").get<std::vector<std::string>>();
+  config.init = spec.value("init", "default");
   lora::attach(model, config, spec.at("seed").get<uint64_t>());
   const at::NoGradGuard no_gradients;
   at::manual_seed(spec.at("seed").get<uint64_t>());
-  for (auto& [name, tensor] : models::trainable_tensors(model))
-    if (name.ends_with("lora_B.weight")) tensor.normal_(0.0, 0.1);
+  for (auto& [name, tensor] : models::trainable_tensors(model)) {
+    if (name.ends_with("lora_B.weight") && config.init == "default") tensor.normal_(0.0, 0.1);
+    if (config.init == "pissa") tensor.add_(at::randn_like(tensor) * spec.value("noise", 0.0));
+    if (name.ends_with("lora_magnitude_vector")) tensor.mul_(at::rand_like(tensor) + 0.5);
+  }
   return config;
 }
 

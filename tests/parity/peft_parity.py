@@ -26,6 +26,7 @@ def peft_cases(family):
     yield "lora on all linears", dict(r=4, lora_alpha=8, target_modules="all-linear")
     yield "rslora on attention", dict(r=6, lora_alpha=3, use_rslora=True,
                                       target_modules=attention_of(family))
+    yield "dora on all linears", dict(r=4, lora_alpha=8, use_dora=True, target_modules="all-linear")
     if family == "phi3":
         yield "lora on one fused matrix", dict(r=3, lora_alpha=5, target_modules=["gate_up_proj"],
                                                rank_pattern={"layers.0.mlp.gate_up_proj": 5})
@@ -40,6 +41,12 @@ def peft_cases(family):
 def our_cases(family):
     yield "lora on all linears", dict(variant="lora", rank=4, alpha=8, targets=["all-linear"], seed=1)
     yield "rslora on attention", dict(variant="rslora", rank=5, alpha=4, targets=["attention"], seed=2)
+    yield "dora on all linears", dict(variant="dora", rank=4, alpha=8, targets=["all-linear"], seed=5)
+    yield "pissa on all linears", dict(variant="lora", rank=4, alpha=8, targets=["all-linear"], seed=6,
+                                       init="pissa", noise=0.05)
+    if family == "llama":
+        yield "pissa as rslora", dict(variant="rslora", rank=3, alpha=5, targets=["all-linear"], seed=7,
+                                      init="pissa", noise=0.05)
     if family == "phi3":
         yield "lora on the mlp", dict(variant="lora", rank=8, alpha=16, targets=["mlp"], seed=4)
     if family == "llama":
@@ -55,7 +62,8 @@ def base_model(folder):
 
 
 def our_name(peft_name):
-    return peft_name.removeprefix("base_model.model.").replace(".default.", ".")
+    name = peft_name.removeprefix("base_model.model.").replace(".default.", ".")
+    return name.replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
 
 
 def theirs_in_ours(report, name, folder, settings, place, rows, labels):
@@ -80,6 +88,30 @@ def theirs_in_ours(report, name, folder, settings, place, rows, labels):
     worst = max(expected, key=lambda n: ((found[n] - expected[n]).abs().max()
                                          / expected[n].abs().max()).item())
     report.relative(f"{name}: worst of {len(expected)} gradients", found[worst], expected[worst])
+
+
+def start_of_pissa(report, family, folder, place, rows, labels):
+    """The first step: PEFT takes the singular vectors out of the base, we do not; loss and gradients are the same.
+
+    A singular vector's sign is free; theirs is turned so that the largest entry in B is positive, as ours is."""
+    settings = dict(variant="lora", rank=4, alpha=8, targets=["all-linear"], seed=6, init="pissa")
+    ours = run_tool(place / "out.safetensors", model=str(folder), attach=settings, rows=rows, labels=labels)
+    config = LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=8, target_modules="all-linear",
+                        init_lora_weights="pissa")
+    model = get_peft_model(base_model(folder), config)
+    logits, loss = reference(model, rows, labels)
+    loss.backward()
+    report.logits(f"{family}, PiSSA's start", ours["logits"], logits.detach())
+    theirs, worst = {our_name(n): p for n, p in model.named_parameters() if p.requires_grad}, 0.0
+    for name, b in theirs.items():
+        if not name.endswith("lora_B.weight"):
+            continue
+        a_name = name.replace("lora_B", "lora_A")
+        sign = torch.sign(b.gather(0, b.abs().argmax(0, keepdim=True)))
+        for found, expected in ((ours["grad." + name], b.grad * sign),
+                                (ours["grad." + a_name], theirs[a_name].grad * sign.T)):
+            worst = max(worst, ((found - expected).abs().max() / expected.abs().max()).item())
+    report.check(f"{family}, PiSSA's start: worst of {len(theirs)} gradients, relative", worst, 1e-4)
 
 
 def ours_in_theirs(report, name, folder, settings, place, rows, labels):
@@ -137,6 +169,8 @@ def main():
                 theirs_in_ours(report, f"{family}, PEFT's {name}", folder, settings, place, rows, labels)
             for name, settings in our_cases(family):
                 ours_in_theirs(report, f"{family}, our {name}", folder, settings, place, rows, labels)
+            if family in ("llama", "qwen2"):
+                start_of_pissa(report, family, folder, place, rows, labels)
             merged_by_the_program(report, family, place, rows, labels)
     report.finish()
 

@@ -1,5 +1,5 @@
 """50 LoRA steps of run_sft against transformers + peft + torch.optim.AdamW: the same base model, initial adapter, order of
-rows and settings, with one stop and resume on our side. Each step's loss and gradient norm must agree within 1e-5 relative; the
+rows and settings, with one stop and resume on our side, and the same with NEFTune's noise from the same random numbers. Each step's loss and gradient norm must agree within 1e-5 relative; the
 TensorBoard package must read the same numbers from the event files as log.jsonl holds."""
 
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 import transformers
 from peft import LoraConfig, get_peft_model
+from transformers.integrations.neftune import neftune_post_forward_hook
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 STEPS = 50
@@ -71,8 +72,12 @@ def make_rows(count):
     return rows
 
 
-def reference_steps(model, rows, order):
+def reference_steps(model, rows, order, settings, random_seed):
     """One row at a time, the plainest form: no padding, no packing."""
+    if "neftune_alpha" in settings:
+        embedding = model.get_input_embeddings()
+        embedding.neftune_noise_alpha = settings["neftune_alpha"]
+        embedding.register_forward_hook(neftune_post_forward_hook)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         parameters, lr=SETTINGS["learning_rate"], weight_decay=SETTINGS["weight_decay"]
@@ -80,7 +85,8 @@ def reference_steps(model, rows, order):
     scheduler = transformers.get_cosine_schedule_with_warmup(
         optimizer, int(SETTINGS["warmup"] * STEPS), STEPS
     )
-    for batch in order[:STEPS]:
+    for step, batch in enumerate(order[:STEPS]):
+        torch.manual_seed(random_seed + step)
         label_tokens = sum(sum(x != -100 for x in rows[i]["labels"][1:]) for i in batch)
         total = 0.0
         for i in batch:
@@ -120,7 +126,8 @@ def check_events(run, lines):
             assert relative(found[step], value) < 1e-6 or value == found[step], (tag, step)
 
 
-def compare(family, folder):
+def compare(family, folder, **changes):
+    settings = {**SETTINGS, **changes}
     base = make_model(family)
     base.save_pretrained(folder / "model")
     config = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
@@ -136,7 +143,7 @@ def compare(family, folder):
     report = json.loads(
         subprocess.run(
             [os.environ["TRAIN_TOOL"], folder / "model", folder / "adapter", folder / "rows.jsonl",
-             folder / "store", json.dumps(SETTINGS)],
+             folder / "store", json.dumps(settings)],
             check=True, stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"},
         ).stdout
     )
@@ -145,10 +152,11 @@ def compare(family, folder):
     steps = [line for line in lines if "loss" in line]
     assert len(steps) == STEPS, len(steps)
     worst = {"loss": 0.0, "grad_norm": 0.0, "learning_rate": 0.0}
-    for line, (loss, norm, rate) in zip(steps, reference_steps(model, rows, report["order"])):
+    theirs = reference_steps(model, rows, report["order"], settings, report["random"])
+    for line, (loss, norm, rate) in zip(steps, theirs):
         for key, value in [("loss", loss), ("grad_norm", norm), ("learning_rate", rate)]:
             worst[key] = max(worst[key], relative(line[key], value))
-    print(f"{family}: loss {steps[0]['loss']:.4f} -> {steps[-1]['loss']:.4f}; largest relative "
+    print(f"{family} {changes or ''}: loss {steps[0]['loss']:.4f} -> {steps[-1]['loss']:.4f}; largest relative "
           + ", ".join(f"{key} {value:.1e}" for key, value in worst.items()))
     assert steps[-1]["loss"] < 0.9 * steps[0]["loss"], "nothing was learnt"
     assert worst["loss"] <= 1e-5 and worst["grad_norm"] <= 1e-5 and worst["learning_rate"] <= 1e-9, worst
@@ -160,6 +168,8 @@ def main():
     for family in ["llama", "qwen2"]:
         with tempfile.TemporaryDirectory() as folder:
             compare(family, Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        compare("llama", Path(folder), neftune_alpha=5.0, pack=False, stop_after_batches=101)
 
 
 if __name__ == "__main__":
