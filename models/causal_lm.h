@@ -37,6 +37,15 @@ struct KvCache {
       ids;  // [length], kept where a longer text turns earlier keys by other angles (longrope)
 };
 
+// What logits() is made of: z = hidden · weightᵀ, then soft_cap · tanh(z / soft_cap) where
+// soft_cap > 0.
+struct Head {
+  at::Tensor weight;  // [V, D]; the embedding where the two are tied
+  double soft_cap = 0.0;
+};
+
+// Changes the embedded tokens [T, D] before the layers see them.
+using ChangeEmbedding = std::function<at::Tensor(const at::Tensor& embedded, const Layout& layout)>;
 using VisitLinear = std::function<void(const std::string& name, Linear& linear)>;
 using VisitTensor = std::function<void(const std::string& name, at::Tensor& tensor)>;
 
@@ -49,6 +58,8 @@ class CausalLM {
                             KvCache* cache = nullptr) = 0;
   // [N, D] -> [N, V] in float32 (in float64 for a float64 model).
   virtual at::Tensor logits(const at::Tensor& hidden) = 0;
+  // For a loss that makes logits in chunks.
+  virtual Head head() const = 0;
   // Every linear that can take an adapter, by module name: "model.layers.0.self_attn.q_proj"
   // (lm_head excluded).
   virtual void for_each_linear(const VisitLinear& visit) = 0;
@@ -56,8 +67,14 @@ class CausalLM {
   // not listed twice.
   virtual void for_each_parameter(const VisitTensor& visit) = 0;
   const ModelConfig& config() const { return config_; }
+  ChangeEmbedding on_embedding;  // none unless training sets it (train/embedding_noise.h)
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
+  // Training: the first layers whose backward pass computes the projections again instead of
+  // keeping them. Same results, less memory (activation_bytes.h), about a third more time for them.
+  int64_t recompute_layers = 0;
+  // Off: LibTorch's operators and autograd alone, the reference of the fused path.
+  bool use_fused = true;
 
  protected:
   explicit CausalLM(ModelConfig config) : config_(std::move(config)) {}

@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "kernels/rope/rope.h"
 #include "models/blocks/exact_attention.h"
+#include "models/blocks/placeholder.h"
 
 namespace slmtune::models {
 namespace {
@@ -27,7 +30,7 @@ at::Tensor append(at::Tensor& store, int64_t length, const at::Tensor& fresh) {
 // q [T, H, hd] over keys and values [K, n, hd] whose last T places are the queries' own -> [T, H,
 // hd].
 at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values,
-                            const AttentionOptions& options) {
+                            const kernels::AttentionOptions& options) {
   if (q.size(0) > 1 || options.soft_cap > 0.0) return exact_attention(q, keys, values, options);
   // One token sees the whole window: no mask. The query heads of one key head are its "tokens".
   const int64_t seen = options.window > 0 ? std::min(options.window, keys.size(1)) : keys.size(1);
@@ -37,6 +40,12 @@ at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& keys, const a
       q.view({1, kv_heads, q.size(1) / kv_heads, q.size(2)}), k.unsqueeze(0), v.unsqueeze(0), {},
       0.0, /*is_causal=*/false, options.scale);
   return out.reshape({1, q.size(1), q.size(2)});
+}
+
+// q and k of `heads`, in place.
+void turn(Parts heads, const Rotation& rotation, kernels::Turn direction) {
+  kernels::rotate_in_place(heads[0], rotation.cos, rotation.sin, direction);
+  kernels::rotate_in_place(heads[1], rotation.cos, rotation.sin, direction);
 }
 
 }  // namespace
@@ -49,12 +58,21 @@ AttentionMixer::AttentionMixer(const ModelConfig& config, size_t layer)
                .soft_cap = config.attention_soft_cap,
                .window = config.windows[layer]} {}
 
-at::Tensor AttentionMixer::forward(const at::Tensor& q_rows, const at::Tensor& k_rows,
-                                   const at::Tensor& v_rows, const LayerInput& input) const {
-  const int64_t tokens = q_rows.size(0);
-  const at::Tensor q = rotate(q_rows.view({tokens, heads_, head_dim_}), input.rotation);
-  const at::Tensor k = rotate(k_rows.view({tokens, kv_heads_, head_dim_}), input.rotation);
-  const at::Tensor v = v_rows.view({tokens, kv_heads_, head_dim_});
+std::vector<int64_t> AttentionMixer::widths() const {
+  return {heads_ * head_dim_, kv_heads_ * head_dim_, kv_heads_ * head_dim_};
+}
+
+Parts AttentionMixer::by_head(const Parts& parts) const {
+  const int64_t tokens = parts[0].size(0);
+  return {parts[0].view({tokens, heads_, head_dim_}), parts[1].view({tokens, kv_heads_, head_dim_}),
+          parts[2].view({tokens, kv_heads_, head_dim_})};
+}
+
+at::Tensor AttentionMixer::forward(const Parts& parts, const LayerInput& input) const {
+  const Parts x = by_head(parts);
+  const int64_t tokens = x[0].size(0);
+  const at::Tensor q = rotate(x[0], input.rotation), k = rotate(x[1], input.rotation);
+  const at::Tensor& v = x[2];
   at::Tensor mixed;
   if (input.cache == nullptr) {
     mixed = packed_attention(q, k, v, input.layout.starts, options_);
@@ -69,25 +87,42 @@ at::Tensor AttentionMixer::forward(const at::Tensor& q_rows, const at::Tensor& k
   return mixed.reshape({tokens, heads_ * head_dim_});
 }
 
-Attention::Attention(const ModelConfig& config, size_t layer, at::ScalarType dtype)
-    : mixer(config, layer) {
+void AttentionMixer::prepare(Parts& parts, const PackedRows& rows) const {
+  turn(by_head(parts), rows.rotation, kernels::Turn::kForward);
+}
+
+Mixer::Mixed AttentionMixer::mix(const Parts& parts, const PackedRows& rows) const {
+  const Parts x = by_head(parts);
+  const auto [out, log_sum] = kernels::attention_forward(x[0], x[1], x[2], rows.starts, options_);
+  return {out.view({out.size(0), heads_ * head_dim_}), {out, log_sum}};
+}
+
+at::Tensor AttentionMixer::backward(at::Tensor gradient, const Parts& parts,
+                                    const std::vector<at::Tensor>& kept, const PackedRows& rows,
+                                    Parts& gradients) const {
+  const kernels::Attended attended{kept[0], kept[1]};
+  const Parts x = by_head(parts);
+  Parts made = by_head(gradients);
+  kernels::attention_backward(gradient.view(kept[0].sizes()), x[0], x[1], x[2], attended,
+                              rows.starts, options_, made[0], made[1], made[2]);
+  turn(made, rows.rotation, kernels::Turn::kBack);
+  return kept[0].view(gradient.sizes());
+}
+
+Half attention_half(const ModelConfig& config, size_t layer, at::ScalarType dtype) {
   const int64_t width = config.hidden_size, queries = config.heads * config.head_dim;
   const int64_t keys = config.kv_heads * config.head_dim;
-  query = placeholder_linear(width, queries, config.attention_bias, dtype);
-  key = placeholder_linear(width, keys, config.attention_bias, dtype);
-  value = placeholder_linear(width, keys, config.attention_bias, dtype);
-  output = placeholder_linear(queries, width, config.output_bias, dtype);
-}
-
-at::Tensor Attention::forward(const at::Tensor& x, const LayerInput& input) const {
-  return output.forward(mixer.forward(query.forward(x), key.forward(x), value.forward(x), input));
-}
-
-void Attention::for_each_linear(const VisitLinear& visit) {
-  visit("self_attn.q_proj", query);
-  visit("self_attn.k_proj", key);
-  visit("self_attn.v_proj", value);
-  visit("self_attn.o_proj", output);
+  Half half;
+  half.before = placeholder_norm("input_layernorm.weight", config, dtype);
+  const auto add = [&](const char* name, int64_t out) {
+    half.inputs.push_back({name, placeholder_linear(width, out, config.attention_bias, dtype)});
+  };
+  add("self_attn.q_proj", queries);
+  add("self_attn.k_proj", keys);
+  add("self_attn.v_proj", keys);
+  half.mixer = std::make_unique<AttentionMixer>(config, layer);
+  half.output = {"self_attn.o_proj", placeholder_linear(queries, width, config.output_bias, dtype)};
+  return half;
 }
 
 }  // namespace slmtune::models

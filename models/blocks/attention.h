@@ -1,46 +1,37 @@
-// Grouped-query self-attention with rotary positions. Attention is the usual block with separate
-// q, k, v and o projections; AttentionMixer is what lies between any projections.
+// Grouped-query self-attention with rotary positions.
 #pragma once
 #include <ATen/core/Tensor.h>
 
 #include <cstddef>
+#include <vector>
 
+#include "models/blocks/half.h"
 #include "models/blocks/packed_attention.h"
-#include "models/blocks/placeholder.h"
-#include "models/blocks/rope.h"
-#include "models/causal_lm.h"
 
 namespace slmtune::models {
 
-// What a forward pass hands to every layer. With `cache` the tokens of the one row continue it:
-// keys and values go to its slot `layer`; the caller moves cache->length on after the last layer.
-struct LayerInput {
-  const Rotation& rotation;
-  const Layout& layout;
-  KvCache* cache;
-  size_t layer;
-};
-
-// Turns, caches and mixes; no parameters. Window, scale and soft-cap of `layer` as config says.
-class AttentionMixer {
+// Turns, caches and mixes q [T, H·hd], k and v [T, K·hd] -> [T, H·hd]. Window, scale and soft-cap
+// of `layer` as config says. Keeps its output and the log-sums of the scores.
+class AttentionMixer final : public Mixer {
  public:
   AttentionMixer(const ModelConfig& config, size_t layer);
-  // q [T, H·hd], k and v [T, K·hd] -> [T, H·hd]
-  at::Tensor forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                     const LayerInput& input) const;
+  std::vector<int64_t> widths() const override;
+  at::Tensor forward(const Parts& parts, const LayerInput& input) const override;
+  void prepare(Parts& parts, const PackedRows& rows) const override;  // turns q and k
+  Mixed mix(const Parts& parts, const PackedRows& rows) const override;
+  at::Tensor backward(at::Tensor gradient, const Parts& parts, const std::vector<at::Tensor>& kept,
+                      const PackedRows& rows, Parts& gradients) const override;
+  bool overwrites_parts() const override { return false; }
 
  private:
+  // Views of the parts [T, heads, hd].
+  Parts by_head(const Parts& parts) const;
+
   int64_t heads_, kv_heads_, head_dim_;
-  AttentionOptions options_;
+  kernels::AttentionOptions options_;
 };
 
-struct Attention {
-  Attention(const ModelConfig& config, size_t layer, at::ScalarType dtype);
-  at::Tensor forward(const at::Tensor& x, const LayerInput& input) const;  // [T, D] -> [T, D]
-  void for_each_linear(const VisitLinear& visit);
-
-  Linear query, key, value, output;
-  AttentionMixer mixer;
-};
+// With separate q, k, v and o projections and a norm of the usual kind before them.
+Half attention_half(const ModelConfig& config, size_t layer, at::ScalarType dtype);
 
 }  // namespace slmtune::models

@@ -5,9 +5,15 @@
 
 #include "core/error.h"
 #include "kernels/rms_norm/rms_norm.h"
+#include "models/blocks/attention.h"
+#include "models/blocks/mlp.h"
 #include "models/blocks/placeholder.h"
 
 namespace slmtune::models {
+
+DecoderLayer pre_norm_layer(const ModelConfig& config, size_t layer, at::ScalarType dtype) {
+  return {attention_half(config, layer, dtype), mlp_half(config, dtype)};
+}
 
 Decoder::Decoder(const ModelConfig& config, const LoadOptions& options, MakeLayer make)
     : CausalLM(config), rotary_(config, options.dtype, options.device) {
@@ -20,8 +26,9 @@ Decoder::Decoder(const ModelConfig& config, const LoadOptions& options, MakeLaye
     layers_.push_back(make(config, i, dtype));
 }
 
-at::Tensor Decoder::embed(const at::Tensor& ids) const {
-  return at::embedding(embedding_, ids, config_.pad_id);
+at::Tensor Decoder::embed(const at::Tensor& ids, const Layout& layout) const {
+  const at::Tensor embedded = at::embedding(embedding_, ids, config_.pad_id);
+  return on_embedding ? on_embedding(embedded, layout) : embedded;
 }
 
 at::Tensor Decoder::last_norm(const at::Tensor& x, const at::Tensor& weight) const {
@@ -30,9 +37,12 @@ at::Tensor Decoder::last_norm(const at::Tensor& x, const at::Tensor& weight) con
 
 at::Tensor Decoder::run_layers(const at::Tensor& ids, const Layout& layout, KvCache* cache) const {
   const Rotation rotation = rotary_.at(layout);
-  at::Tensor x = embed(ids);
-  for (size_t i = 0; i < layers_.size(); ++i)
-    x = layers_[i]->forward(x, {rotation, layout, cache, i});
+  at::Tensor x = embed(ids, layout);
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const bool recompute = static_cast<int64_t>(i) < recompute_layers;
+    const LayerInput input{rotation, layout, cache, i, use_fused, recompute};
+    x = layers_[i].mlp.forward(layers_[i].attention.forward(x, input), input);
+  }
   return last_norm(x, norm_);
 }
 
@@ -69,11 +79,16 @@ at::Tensor Decoder::logits(const at::Tensor& hidden) {
   return dtype == at::kDouble ? out : out.to(at::kFloat);
 }
 
+Head Decoder::head() const {
+  return {head_.defined() ? head_ : embedding_, config_.logit_soft_cap};
+}
+
 void Decoder::for_each_linear(const VisitLinear& visit) {
   for (size_t i = 0; i < layers_.size(); ++i) {
     const std::string prefix = "model.layers." + std::to_string(i) + ".";
-    layers_[i]->for_each_linear(
-        [&](const std::string& name, Linear& linear) { visit(prefix + name, linear); });
+    for (Half* half : {&layers_[i].attention, &layers_[i].mlp})
+      half->for_each_linear(
+          [&](const std::string& name, Linear& linear) { visit(prefix + name, linear); });
   }
 }
 
@@ -81,8 +96,9 @@ void Decoder::for_each_parameter(const VisitTensor& visit) {
   visit("model.embed_tokens.weight", embedding_);
   for (size_t i = 0; i < layers_.size(); ++i) {
     const std::string prefix = "model.layers." + std::to_string(i) + ".";
-    layers_[i]->for_each_norm(
-        [&](const std::string& name, at::Tensor& tensor) { visit(prefix + name, tensor); });
+    for (Half* half : {&layers_[i].attention, &layers_[i].mlp})
+      half->for_each_norm(
+          [&](const std::string& name, at::Tensor& tensor) { visit(prefix + name, tensor); });
   }
   for_each_linear([&](const std::string& name, Linear& linear) {
     if (at::Tensor* weight = linear.weight->trainable()) visit(name + ".weight", *weight);

@@ -1,33 +1,24 @@
 // The frame of every decoder: embedding, layers, a last norm, the head. A family brings its kind of
 // layer and overrides what else is special about it.
 //
-//   x = embed(ids);  x = layer.forward(x, input) per layer;  hidden = last_norm(x)
+//   x = embed(ids);  x = mlp(attention(x)) per layer;  hidden = last_norm(x)
 #pragma once
 #include <memory>
-#include <string>
 #include <vector>
 
-#include "models/blocks/attention.h"
+#include "models/blocks/half.h"
 #include "models/causal_lm.h"
 
 namespace slmtune::models {
 
-// One layer. Names are those inside the layer: "self_attn.q_proj", "input_layernorm.weight".
-class DecoderLayer {
- public:
-  virtual ~DecoderLayer() = default;
-  virtual at::Tensor forward(const at::Tensor& x, const LayerInput& input) const = 0;  // [T, D]
-  virtual void for_each_linear(const VisitLinear& visit) = 0;
-  virtual void for_each_norm(const VisitTensor& visit) = 0;
+struct DecoderLayer {
+  Half attention, mlp;
 };
 
-using MakeLayer = std::unique_ptr<DecoderLayer> (*)(const ModelConfig& config, size_t layer,
-                                                    at::ScalarType dtype);
-template <typename Layer>
-std::unique_ptr<DecoderLayer> make_layer(const ModelConfig& config, size_t layer,
-                                         at::ScalarType dtype) {
-  return std::make_unique<Layer>(config, layer, dtype);
-}
+// Most families: the usual attention and MLP, a norm before each.
+DecoderLayer pre_norm_layer(const ModelConfig& config, size_t layer, at::ScalarType dtype);
+
+using MakeLayer = DecoderLayer (*)(const ModelConfig& config, size_t layer, at::ScalarType dtype);
 
 class Decoder : public CausalLM {
  public:
@@ -36,11 +27,12 @@ class Decoder : public CausalLM {
 
   at::Tensor hidden(const at::Tensor& ids, const Layout& layout, KvCache* cache) override;
   at::Tensor logits(const at::Tensor& hidden) override;
+  Head head() const override;
   void for_each_linear(const VisitLinear& visit) override;
   void for_each_parameter(const VisitTensor& visit) override;
 
  protected:
-  virtual at::Tensor embed(const at::Tensor& ids) const;  // [T] -> [T, D]
+  virtual at::Tensor embed(const at::Tensor& ids, const Layout& layout) const;  // [T] -> [T, D]
   virtual at::Tensor last_norm(const at::Tensor& x, const at::Tensor& weight) const;
 
  private:
@@ -48,8 +40,14 @@ class Decoder : public CausalLM {
   at::Tensor continue_cache(const at::Tensor& ids, const Layout& layout, KvCache& cache) const;
 
   at::Tensor embedding_, norm_, head_;  // head_ is undefined when tied to the embedding
-  std::vector<std::unique_ptr<DecoderLayer>> layers_;
+  std::vector<DecoderLayer> layers_;
   RotaryEmbedding rotary_;
 };
+
+// Family::build of a family that needs no more than its kind of layer.
+template <MakeLayer make>
+std::unique_ptr<CausalLM> make_decoder(const ModelConfig& config, const LoadOptions& options) {
+  return std::make_unique<Decoder>(config, options, make);
+}
 
 }  // namespace slmtune::models

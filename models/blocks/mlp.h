@@ -1,26 +1,34 @@
-// Gated feed-forward block (Shazeer 2020): down(activation(gate(x)) ⊙ up(x)); SwiGLU unless a
-// family says otherwise.
+// Gated feed-forward block (Shazeer 2020): down(act(gate(x)) ⊙ up(x)).
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include "models/blocks/placeholder.h"
-#include "models/causal_lm.h"
+#include <vector>
+
+#include "kernels/gated_activation/gated_activation.h"
+#include "models/blocks/half.h"
 
 namespace slmtune::models {
 
-// silu(gate) ⊙ up; keeps only its two inputs for the gradient, where the plain operators would keep
-// three tensors.
-at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
+// act(gate) ⊙ up over gate, up [T, F]. Keeps nothing but them.
+class GatedMixer final : public Mixer {
+ public:
+  explicit GatedMixer(int64_t width, kernels::Activation activation = kernels::Activation::kSilu)
+      : width_(width), activation_(activation) {}
+  std::vector<int64_t> widths() const override { return {width_, width_}; }
+  at::Tensor forward(const Parts& parts, const LayerInput& input) const override;
+  void prepare(Parts&, const PackedRows&) const override {}
+  Mixed mix(const Parts& parts, const PackedRows& rows) const override;
+  // What it returns lies where the gradient was.
+  at::Tensor backward(at::Tensor gradient, const Parts& parts, const std::vector<at::Tensor>& kept,
+                      const PackedRows& rows, Parts& gradients) const override;
+  bool overwrites_parts() const override { return true; }
 
-struct Mlp {
-  using Activation = at::Tensor (*)(const at::Tensor& gate, const at::Tensor& up);
-
-  Mlp(const ModelConfig& config, at::ScalarType dtype, Activation with = swiglu);
-  at::Tensor forward(const at::Tensor& x) const;  // [T, D] -> [T, D]
-  void for_each_linear(const VisitLinear& visit);
-
-  Linear gate, up, down;
-  Activation activation;
+ private:
+  int64_t width_;
+  kernels::Activation activation_;
 };
+
+// With separate gate, up and down projections, SwiGLU, and a norm of the usual kind before them.
+Half mlp_half(const ModelConfig& config, at::ScalarType dtype);
 
 }  // namespace slmtune::models

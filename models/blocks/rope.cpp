@@ -1,67 +1,27 @@
 #include "models/blocks/rope.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Dispatch.h>
-#include <ATen/OpMathType.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <algorithm>
 #include <vector>
 
+#include "kernels/rope/rope.h"
 #include "models/blocks/rope_frequencies.h"
 
 namespace slmtune::models {
 namespace {
 
-// One pass over x; the ATen form of this takes six. direction −1 rotates back (the gradient).
-template <typename Scalar>
-void rotate_rows(const at::Tensor& x, const Rotation& rotation, double direction, at::Tensor& out) {
-  using Number = at::opmath_type<Scalar>;
-  const int64_t tokens = x.size(0), heads = x.size(1), width = x.size(2);
-  const int64_t half = rotation.cos.size(1);
-  const Scalar* row = x.const_data_ptr<Scalar>();
-  const Scalar* cos = rotation.cos.const_data_ptr<Scalar>();
-  const Scalar* sin = rotation.sin.const_data_ptr<Scalar>();
-  Scalar* target = out.mutable_data_ptr<Scalar>();
-  const auto sign = static_cast<Number>(direction);
-  for (int64_t token = 0; token < tokens; ++token, cos += half, sin += half, row += x.stride(0)) {
-    const Scalar* source = row;
-    for (int64_t head = 0; head < heads; ++head, source += width, target += width) {
-      for (int64_t i = 0; i < half; ++i) {
-        const Number a = source[i], b = source[i + half], c = cos[i], s = sign * Number(sin[i]);
-        target[i] = static_cast<Scalar>(a * c - b * s);
-        target[i + half] = static_cast<Scalar>(b * c + a * s);
-      }
-      std::copy(source + 2 * half, source + width, target + 2 * half);
-    }
-  }
-}
-
-at::Tensor turned(const at::Tensor& x, const Rotation& rotation, double direction) {
-  const int64_t half = rotation.cos.size(1);
-  if (!x.is_cpu()) {
-    const at::Tensor a = x.narrow(-1, 0, half), b = x.narrow(-1, half, half);
-    const at::Tensor cos = rotation.cos.unsqueeze(1), sin = rotation.sin.unsqueeze(1) * direction;
-    return at::cat({a * cos - b * sin, b * cos + a * sin, x.slice(-1, 2 * half)}, -1);
-  }
-  const bool has_plain_rows = x.stride(2) == 1 && x.stride(1) == x.size(2);
-  const at::Tensor source = has_plain_rows ? x : x.contiguous();
-  at::Tensor out = at::empty(x.sizes(), x.options());
-  AT_DISPATCH_FLOATING_TYPES_AND2(at::kBFloat16, at::kHalf, x.scalar_type(), "rotate",
-                                  [&] { rotate_rows<scalar_t>(source, rotation, direction, out); });
-  return out;
-}
-
 struct Rotate : torch::autograd::Function<Rotate> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& cos, const at::Tensor& sin) {
     context->save_for_backward({cos, sin});
-    return turned(x, {cos, sin}, 1.0);
+    return kernels::rotated(x, cos, sin, kernels::Turn::kForward);
   }
   static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
                                                const torch::autograd::tensor_list& gradients) {
     const auto saved = context->get_saved_variables();
-    return {turned(gradients[0], {saved[0], saved[1]}, -1.0), at::Tensor(), at::Tensor()};
+    return {kernels::rotated(gradients[0], saved[0], saved[1], kernels::Turn::kBack), at::Tensor(),
+            at::Tensor()};
   }
 };
 

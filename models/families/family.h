@@ -39,6 +39,7 @@ struct Family {
   std::span<const std::string_view> rope_types = kRopeTypes;
   bool has_partial_rotation = false;  // partial_rotary_factor below 1
   double initial_norm = 1.0;          // fresh norm weights
+  bool has_output_norms = false;      // a norm behind each half of a layer
   // Reads family-specific keys into `config` (biases, windows); FileFormatError F051 for what is
   // not supported.
   void (*configure)(ModelConfig& config, const ConfigReader& keys) = nullptr;

@@ -1,6 +1,6 @@
 // Llama 2, 3.x and models of the same shape (TinyLlama, SmolLM2, …): optional biases, llama3 rope
 // scaling.
-#include "models/blocks/pre_norm_layer.h"
+#include "models/blocks/decoder.h"
 #include "models/families/internal/layer_types.h"
 #include "models/families/internal/rows.h"
 #include "models/families/pre_norm_names.h"
@@ -21,7 +21,7 @@ Family llama_family() {
   return {.architecture = "LlamaForCausalLM",
           .model_type = "llama",
           .configure = configure,
-          .build = make_pre_norm_decoder<Attention, Mlp>,
+          .build = make_decoder<pre_norm_layer>,
           .gguf = {.architecture = "llama",
                    .names = pre_norm_gguf_names(),
                    .permutes_query_key = true,

@@ -1,6 +1,6 @@
 // Mistral 7B v0.1–v0.3, Small 22B, Nemo: Llama without biases, with heads of any size and, in v0.1,
 // a sliding window in every layer.
-#include "models/blocks/pre_norm_layer.h"
+#include "models/blocks/decoder.h"
 #include "models/families/internal/layer_types.h"
 #include "models/families/internal/rows.h"
 
@@ -19,7 +19,7 @@ Family mistral_family() {
           .model_type = "mistral",
           .defaults = R"({"max_position_embeddings": 131072, "sliding_window": 4096})",
           .configure = configure,
-          .build = make_pre_norm_decoder<Attention, Mlp>,
+          .build = make_decoder<pre_norm_layer>,
           .tiny_config = R"({"head_dim": 6, "sliding_window": 5})"};
 }
 

@@ -1,8 +1,9 @@
 // Phi-3, 3.5, Phi-4 and Phi-4-mini: q, k, v and gate, up are one matrix each; part of a head may
 // turn; longrope. Not Phi-3-small and not the older PhiForCausalLM.
-#include <ATen/ATen.h>
+#include <numeric>
 
-#include "models/blocks/pre_norm_layer.h"
+#include "models/blocks/decoder.h"
+#include "models/blocks/placeholder.h"
 #include "models/families/internal/layer_types.h"
 #include "models/families/internal/rows.h"
 
@@ -11,46 +12,18 @@ namespace {
 
 constexpr std::string_view kPhi3RopeTypes[] = {"default", "longrope"};
 
-// Rows of qkv: [queries H·hd | keys K·hd | values K·hd].
-struct FusedAttention {
-  FusedAttention(const ModelConfig& config, size_t layer, at::ScalarType dtype)
-      : queries(config.heads * config.head_dim),
-        keys(config.kv_heads * config.head_dim),
-        qkv(placeholder_linear(config.hidden_size, queries + 2 * keys, false, dtype)),
-        output(placeholder_linear(queries, config.hidden_size, false, dtype)),
-        mixer(config, layer) {}
-
-  at::Tensor forward(const at::Tensor& x, const LayerInput& input) const {
-    const auto parts = qkv.forward(x).split_with_sizes({queries, keys, keys}, -1);
-    return output.forward(mixer.forward(parts[0], parts[1], parts[2], input));
-  }
-  void for_each_linear(const VisitLinear& visit) {
-    visit("self_attn.qkv_proj", qkv);
-    visit("self_attn.o_proj", output);
-  }
-
-  int64_t queries, keys;
-  Linear qkv, output;
-  AttentionMixer mixer;
-};
-
-// Rows of gate_up: [gate F | up F].
-struct FusedMlp {
-  FusedMlp(const ModelConfig& config, at::ScalarType dtype)
-      : gate_up(placeholder_linear(config.hidden_size, 2 * config.intermediate_size, false, dtype)),
-        down(placeholder_linear(config.intermediate_size, config.hidden_size, false, dtype)) {}
-
-  at::Tensor forward(const at::Tensor& x) const {
-    const auto halves = gate_up.forward(x).chunk(2, -1);
-    return down.forward(swiglu(halves[0], halves[1]));
-  }
-  void for_each_linear(const VisitLinear& visit) {
-    visit("mlp.gate_up_proj", gate_up);
-    visit("mlp.down_proj", down);
-  }
-
-  Linear gate_up, down;
-};
+DecoderLayer phi3_layer(const ModelConfig& config, size_t layer, at::ScalarType dtype) {
+  DecoderLayer made = pre_norm_layer(config, layer, dtype);
+  const auto join = [&](Half& half, const char* name) {
+    const std::vector<int64_t> widths = half.mixer->widths();
+    const int64_t rows = std::accumulate(widths.begin(), widths.end(), int64_t{0});
+    half.inputs.clear();
+    half.inputs.push_back({name, placeholder_linear(config.hidden_size, rows, false, dtype)});
+  };
+  join(made.attention, "self_attn.qkv_proj");  // rows: queries H·hd, keys K·hd, values K·hd
+  join(made.mlp, "mlp.gate_up_proj");          // rows: gate F, up F
+  return made;
+}
 
 void configure(ModelConfig& config, const ConfigReader& keys) {
   require_silu(keys);
@@ -67,7 +40,7 @@ Family phi3_family() {
           .rope_types = kPhi3RopeTypes,
           .has_partial_rotation = true,
           .configure = configure,
-          .build = make_pre_norm_decoder<FusedAttention, FusedMlp>,
+          .build = make_decoder<phi3_layer>,
           .tiny_config = R"({"head_dim": 8, "sliding_window": 7, "partial_rotary_factor": 0.5,
                              "max_position_embeddings": 1024,
                              "original_max_position_embeddings": 512,

@@ -1,5 +1,5 @@
 // Qwen2 and Qwen2.5: q, k and v have a bias, nothing else has.
-#include "models/blocks/pre_norm_layer.h"
+#include "models/blocks/decoder.h"
 #include "models/families/internal/layer_types.h"
 #include "models/families/internal/rows.h"
 #include "models/families/pre_norm_names.h"
@@ -28,7 +28,7 @@ Family qwen2_family() {
           .defaults = R"({"max_position_embeddings": 32768, "sliding_window": 4096,
                           "max_window_layers": 28})",
           .configure = configure,
-          .build = make_pre_norm_decoder<Attention, Mlp>,
+          .build = make_decoder<pre_norm_layer>,
           .gguf = {.architecture = "qwen2", .names = pre_norm_gguf_names()}};
 }
 

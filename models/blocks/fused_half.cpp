@@ -1,0 +1,308 @@
+#include "models/blocks/fused_half.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <optional>
+#include <utility>
+
+#include "core/error.h"
+
+namespace slmtune::models {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+std::optional<LowRank> active_adapter(const Linear& linear) {
+  if (!linear.adapter || !linear.use_adapter) return std::nullopt;
+  return linear.adapter->low_rank();
+}
+
+bool trains(const at::Tensor& tensor) {
+  return tensor.defined() && tensor.requires_grad();
+}
+
+bool is_plain(const Linear& linear) {
+  const at::Tensor* weight = linear.weight->trainable();
+  if ((weight != nullptr && trains(*weight)) || trains(linear.bias)) return false;
+  return !linear.adapter || !linear.use_adapter || linear.adapter->low_rank().has_value();
+}
+
+// One linear of a half, its weight written out in x's dtype.
+struct Projection {
+  Projection(const Linear& linear, at::ScalarType type)
+      : weight(linear.weight->dense(type)), bias(linear.bias) {}
+
+  // x·Wᵀ (+ bias)
+  at::Tensor forward(const at::Tensor& x) const {
+    return bias.defined() ? at::addmm(bias, x, weight.t()) : x.mm(weight.t());
+  }
+
+  at::Tensor weight, bias;
+};
+
+// y += s · low · Bᵀ
+void add_low_rank(at::Tensor& y, const at::Tensor& low, const LowRank& adapter) {
+  y.addmm_(low, adapter.b.to(y.scalar_type()).t(), 1.0, adapter.scale);
+}
+
+// s·dYᵀ·low, formed as (lowᵀ·dY)ᵀ, which BLAS computes faster.
+at::Tensor gradient_of_b(const at::Tensor& grad_y, const at::Tensor& low, const LowRank& adapter) {
+  const at::Tensor transposed = low.t().mm(grad_y).mul_(adapter.scale);
+  return transposed.t().to(adapter.b.scalar_type()).contiguous();
+}
+
+// What a half does from its forward to the end of its backward pass.
+class Pass final : public torch::CustomClassHolder {
+ public:
+  Pass(const Half& half, const LayerInput& input)
+      : half_(half),
+        rows_{input.rotation, input.layout.starts},
+        recompute_(input.recompute),
+        output_adapter_(active_adapter(half.output.linear)) {
+    for (const NamedLinear& each : half.inputs) adapters_.push_back(active_adapter(each.linear));
+  }
+
+  // A and B of every adapter, inputs first.
+  std::vector<at::Tensor> trained() const {
+    std::vector<at::Tensor> tensors;
+    const auto add = [&](const std::optional<LowRank>& adapter) {
+      if (adapter) tensors.insert(tensors.end(), {adapter->a, adapter->b});
+    };
+    for (const auto& adapter : adapters_) add(adapter);
+    add(output_adapter_);
+    return tensors;
+  }
+
+  at::Tensor forward(const at::Tensor& x);
+  // Gradients of x, undefined unless asked for, and of trained().
+  variable_list backward(const at::Tensor& grad_y, bool with_x);
+
+ private:
+  at::ScalarType type() const { return x_.scalar_type(); }
+  kernels::Normed normed_input() const {
+    return kernels::rms_norm_forward(x_, half_.before.weight, half_.before.eps, half_.before.form);
+  }
+  at::Tensor stacked_a() const;
+  void project(const at::Tensor& normed, std::vector<at::Tensor>* weights);
+  at::Tensor add_output(const at::Tensor& mixed);
+  at::Tensor output_gradient(const at::Tensor& grad_y) const;
+  at::Tensor mixed_gradient(const at::Tensor& grad_out, at::Tensor& grad_low) const;
+  at::Tensor pull_through_mixer(at::Tensor gradient);
+  at::Tensor low_input_gradient() const;
+  at::Tensor input_gradient(const at::Tensor& grad_low, std::vector<at::Tensor>& weights) const;
+  void add_input_gradients(const at::Tensor& grad_low, const at::Tensor& normed,
+                           variable_list& gradients) const;
+
+  const Half& half_;
+  PackedRows rows_;
+  bool recompute_;
+  std::vector<std::optional<LowRank>> adapters_;  // one per input linear
+  std::optional<LowRank> output_adapter_;
+
+  at::Tensor x_;                     // [T, D]
+  at::Tensor low_in_, low_out_;      // h·[A₁; A₂; …]ᵀ and mixed·Aᵀ [T, ranks]
+  std::vector<at::Tensor> outputs_;  // of the input linears, prepared; later their gradients
+  std::vector<at::Tensor> mixed_;    // what the mixer keeps
+  at::Tensor projected_;             // what goes into the norm behind the output
+};
+
+// [A₁; A₂; …] of the input linears that have an adapter; undefined when none has.
+at::Tensor Pass::stacked_a() const {
+  std::vector<at::Tensor> rows;
+  for (const auto& adapter : adapters_)
+    if (adapter) rows.push_back(adapter->a.detach().to(type()));
+  if (rows.empty()) return {};
+  return rows.size() == 1 ? rows.front() : at::cat(rows);
+}
+
+// Fills outputs_, and `weights` with what was multiplied by when the caller will need it again.
+void Pass::project(const at::Tensor& normed, std::vector<at::Tensor>* weights) {
+  int64_t column = 0;
+  for (size_t i = 0; i < half_.inputs.size(); ++i) {
+    const Projection projection(half_.inputs[i].linear, type());
+    at::Tensor y = projection.forward(normed);
+    if (adapters_[i]) {
+      const int64_t rank = adapters_[i]->a.size(0);
+      add_low_rank(y, low_in_.narrow(1, column, rank), *adapters_[i]);
+      column += rank;
+    }
+    outputs_.push_back(std::move(y));
+    if (weights != nullptr) weights->push_back(projection.weight);
+  }
+  Parts parts = parts_of(outputs_, *half_.mixer);
+  half_.mixer->prepare(parts, rows_);
+}
+
+// x + after(mixed·Wᵀ + bias + s·low·Bᵀ)
+at::Tensor Pass::add_output(const at::Tensor& mixed) {
+  const Projection projection(half_.output.linear, type());
+  if (output_adapter_) low_out_ = mixed.mm(output_adapter_->a.to(type()).t());
+  const Norm& after = half_.after;
+  if (after.weight.defined()) {
+    projected_ = projection.forward(mixed);
+    if (output_adapter_) add_low_rank(projected_, low_out_, *output_adapter_);
+    return kernels::rms_norm_forward(projected_, after.weight, after.eps, after.form).y.add_(x_);
+  }
+  at::Tensor y = at::addmm(x_, mixed, projection.weight.t());
+  if (output_adapter_) add_low_rank(y, low_out_, *output_adapter_);
+  return projection.bias.defined() ? y.add_(projection.bias) : y;
+}
+
+at::Tensor Pass::forward(const at::Tensor& x) {
+  x_ = x.detach().contiguous();
+  const at::Tensor normed = normed_input().y;
+  if (const at::Tensor a = stacked_a(); a.defined()) low_in_ = normed.mm(a.t());
+  project(normed, nullptr);
+  Mixer::Mixed mixed = half_.mixer->mix(parts_of(outputs_, *half_.mixer), rows_);
+  mixed_ = std::move(mixed.kept);
+  if (recompute_) outputs_.clear();
+  return add_output(mixed.out);
+}
+
+at::Tensor Pass::output_gradient(const at::Tensor& grad_y) const {
+  const Norm& after = half_.after;
+  if (!after.weight.defined()) return grad_y;
+  const at::Tensor scale =
+      kernels::rms_norm_forward(projected_, after.weight, after.eps, after.form).scale;
+  return kernels::rms_norm_backward(grad_y, projected_, after.weight, scale, after.form);
+}
+
+// dY·W + (s·dY·B)·A; the bracket is `grad_low`.
+at::Tensor Pass::mixed_gradient(const at::Tensor& grad_out, at::Tensor& grad_low) const {
+  at::Tensor gradient = grad_out.mm(half_.output.linear.weight->dense(type()));
+  if (output_adapter_) {
+    grad_low = grad_out.mm(output_adapter_->b.to(type())).mul_(output_adapter_->scale);
+    gradient.addmm_(grad_low, output_adapter_->a.to(type()));
+  }
+  return gradient;
+}
+
+// outputs_ become their gradients. Returns what the mixer made of them.
+at::Tensor Pass::pull_through_mixer(at::Tensor gradient) {
+  const Mixer& mixer = *half_.mixer;
+  std::vector<at::Tensor> made = outputs_;
+  if (!mixer.overwrites_parts())
+    for (at::Tensor& each : made) each = at::empty_like(each);
+  Parts into = parts_of(made, mixer);
+  const at::Tensor mixed =
+      mixer.backward(std::move(gradient), parts_of(outputs_, mixer), mixed_, rows_, into);
+  outputs_ = std::move(made);
+  return mixed;
+}
+
+// [s₁·dY₁·B₁, s₂·dY₂·B₂, …], side by side as low_in_ is.
+at::Tensor Pass::low_input_gradient() const {
+  std::vector<at::Tensor> columns;
+  for (size_t i = 0; i < adapters_.size(); ++i)
+    if (adapters_[i])
+      columns.push_back(outputs_[i].mm(adapters_[i]->b.to(type())).mul_(adapters_[i]->scale));
+  if (columns.empty()) return {};
+  return columns.size() == 1 ? columns.front() : at::cat(columns, 1);
+}
+
+// Σ dYᵢ·Wᵢ + low-rank parts: the gradient of the normed x.
+at::Tensor Pass::input_gradient(const at::Tensor& grad_low,
+                                std::vector<at::Tensor>& weights) const {
+  at::Tensor sum;
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    const at::Tensor weight = weights.empty() ? half_.inputs[i].linear.weight->dense(type())
+                                              : std::exchange(weights[i], at::Tensor());
+    if (sum.defined())
+      sum.addmm_(outputs_[i], weight);
+    else
+      sum = outputs_[i].mm(weight);
+  }
+  if (grad_low.defined()) sum.addmm_(grad_low, stacked_a());
+  return sum;
+}
+
+// dAᵢ = (s·dYᵢ·Bᵢ)ᵀ·h and dBᵢ = s·dYᵢᵀ·(h·Aᵢᵀ), in the dtype of A and B.
+void Pass::add_input_gradients(const at::Tensor& grad_low, const at::Tensor& normed,
+                               variable_list& gradients) const {
+  if (!grad_low.defined()) return;
+  const at::Tensor grad_a = grad_low.t().mm(normed);
+  int64_t column = 0;
+  for (size_t i = 0; i < adapters_.size(); ++i) {
+    if (!adapters_[i]) continue;
+    const LowRank& adapter = *adapters_[i];
+    const int64_t rank = adapter.a.size(0);
+    const at::Tensor low = low_in_.narrow(1, column, rank);
+    gradients.push_back(grad_a.narrow(0, column, rank).to(adapter.a.scalar_type()));
+    gradients.push_back(gradient_of_b(outputs_[i], low, adapter));
+    column += rank;
+  }
+}
+
+variable_list Pass::backward(const at::Tensor& grad_y, bool with_x) {
+  SLMTUNE_ASSERT(x_.defined(), "the backward pass of a fused half runs once");
+  const kernels::Normed normed = normed_input();
+  std::vector<at::Tensor> weights;
+  if (recompute_) project(normed.y, with_x ? &weights : nullptr);
+
+  const at::Tensor grad_out = output_gradient(grad_y);
+  at::Tensor grad_low_out;
+  at::Tensor grad_mixed = mixed_gradient(grad_out, grad_low_out);
+  const at::Tensor mixed = pull_through_mixer(std::move(grad_mixed));
+
+  variable_list gradients(1);
+  const at::Tensor grad_low_in = low_input_gradient();
+  add_input_gradients(grad_low_in, normed.y, gradients);
+  if (output_adapter_) {
+    gradients.push_back(grad_low_out.t().mm(mixed).to(output_adapter_->a.scalar_type()));
+    gradients.push_back(gradient_of_b(grad_out, low_out_, *output_adapter_));
+  }
+  if (with_x) {
+    gradients[0] = grad_y.clone();
+    kernels::rms_norm_backward_add(gradients[0], input_gradient(grad_low_in, weights), x_,
+                                   half_.before.weight, normed.scale, half_.before.form);
+  }
+  // The graph of a step stays until its end; what it holds need not.
+  for (at::Tensor* tensor : {&x_, &low_in_, &low_out_, &projected_}) tensor->reset();
+  outputs_.clear();
+  mixed_.clear();
+  return gradients;
+}
+
+struct FusedHalf : torch::autograd::Function<FusedHalf> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
+                            at::TensorList /*trained*/, const c10::intrusive_ptr<Pass>& pass) {
+    context->saved_data["pass"] = c10::IValue::make_capsule(pass);
+    return pass->forward(x);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const at::NoGradGuard first_derivatives_only;
+    const auto holder = context->saved_data["pass"].toCapsule();
+    variable_list result = static_cast<Pass&>(*holder).backward(gradients[0].contiguous(),
+                                                                context->needs_input_grad(0));
+    result.emplace_back();  // of the pass itself
+    return result;
+  }
+};
+
+}  // namespace
+
+bool can_fuse(const Half& half, const at::Tensor& x, const LayerInput& input) {
+  if (!input.fused || input.cache != nullptr || !at::GradMode::is_enabled() || !x.is_cpu())
+    return false;
+  if (trains(half.before.weight) || trains(half.after.weight)) return false;
+  bool records = x.requires_grad();
+  const auto plain = [&](const Linear& linear) {
+    const auto adapter = active_adapter(linear);
+    records = records || (adapter && (trains(adapter->a) || trains(adapter->b)));
+    return is_plain(linear);
+  };
+  for (const NamedLinear& each : half.inputs)
+    if (!plain(each.linear)) return false;
+  return plain(half.output.linear) && records;
+}
+
+at::Tensor fused_forward(const Half& half, const at::Tensor& x, const LayerInput& input) {
+  const auto pass = c10::make_intrusive<Pass>(half, input);
+  const std::vector<at::Tensor> trained = pass->trained();
+  return FusedHalf::apply(x, at::TensorList(trained), pass);
+}
+
+}  // namespace slmtune::models
