@@ -2,11 +2,12 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <vector>
+
+#include "kernels/cross_entropy/cross_entropy.h"
 
 namespace slmtune::train {
 namespace {
@@ -18,96 +19,140 @@ at::Tensor int64_tensor(const std::vector<int64_t>& values, at::Device device) {
   return at::tensor(values, at::kLong).to(device);
 }
 
-// Log-probabilities of a chunk and the sum of −log p(target) over it.
-struct ChunkLoss {
-  at::Tensor log_probabilities;  // [n, V]
-  at::Tensor sum;                // scalar
+// What the logits of a micro-batch are made of, beside its hidden rows.
+struct LossInput {
+  models::Head head;
+  at::Tensor targets;  // [N]
+  int64_t chunk;       // most rows of logits at a time
+  bool sums;           // the caller adds the losses up: their gradients will be one number
 };
 
-ChunkLoss chunk_loss(const at::Tensor& logits, const at::Tensor& targets) {
-  at::Tensor log_probabilities = at::log_softmax(logits, 1);
-  at::Tensor sum = log_probabilities.gather(1, targets.unsqueeze(1)).sum().neg();
-  return {std::move(log_probabilities), std::move(sum)};
-}
+// On the CPU the buffer is written and read four times, so it has to stay in the cache; but every
+// chunk reads the whole head twice, and matrix products want rows.
+constexpr int64_t kCpuLogitBytes = int64_t{32} << 20, kFewestCpuRows = 128;
 
-// Sum over all chunks without any gradient: [N, D] hidden rows, [N] targets.
-at::Tensor plain_sum(models::CausalLM& model, const at::Tensor& rows, const at::Tensor& targets,
-                     int64_t chunk) {
-  at::Tensor total;
-  for (int64_t first = 0; first < rows.size(0); first += chunk) {
-    int64_t last = std::min(first + chunk, rows.size(0));
-    at::Tensor sum =
-        chunk_loss(model.logits(rows.slice(0, first, last)), targets.slice(0, first, last)).sum;
-    total = total.defined() ? total + sum : sum;
+// Rows per chunk: as many chunks as needed, of even length.
+int64_t chunk_rows(const LossInput& input, int64_t rows) {
+  int64_t most = input.chunk;
+  const at::Tensor& weight = input.head.weight;
+  if (weight.is_cpu()) {
+    const int64_t row_bytes = weight.size(0) * static_cast<int64_t>(weight.element_size());
+    most = std::min(most, std::max(kFewestCpuRows, kCpuLogitBytes / row_bytes));
   }
-  return total;
+  const int64_t chunks = (rows + most - 1) / most;
+  return (rows + chunks - 1) / chunks;
 }
 
-// d(loss)/d(logits) = softmax − one-hot, written over the log-probabilities.
-at::Tensor logits_gradient(const at::Tensor& log_probabilities, const at::Tensor& targets) {
-  at::Tensor gradient = log_probabilities.exp_();
-  at::Tensor minus_one = at::full({targets.size(0), 1}, -1.0, gradient.options());
-  return gradient.scatter_add_(1, targets.unsqueeze(1), minus_one);
+// Calls body(logits [n, V], first row, n) chunk after chunk; the logits are not capped yet and
+// become what the body likes.
+template <typename Body>
+void over_chunks(const at::Tensor& rows, const LossInput& input, const Body& body) {
+  const at::NoGradGuard no_graph;
+  const at::Tensor& weight = input.head.weight;
+  const int64_t step = chunk_rows(input, rows.size(0));
+  const at::Tensor buffer = at::empty({step, weight.size(0)}, rows.options());
+  for (int64_t first = 0; first < rows.size(0); first += step) {
+    const int64_t count = std::min(step, rows.size(0) - first);
+    at::Tensor logits = buffer.narrow(0, 0, count);
+    at::mm_out(logits, rows.narrow(0, first, count), weight.t());
+    body(logits, first, count);
+  }
 }
 
-// Hidden rows and head tensors in, loss sum out. The forward pass already makes the gradients, a
-// chunk at a time; the backward pass only multiplies them by the incoming scalar.
+at::Tensor empty_losses(const at::Tensor& rows) {
+  const bool is_double = rows.scalar_type() == at::kDouble;
+  return at::empty({rows.size(0)}, rows.options().dtype(is_double ? at::kDouble : at::kFloat));
+}
+
+at::Tensor losses_alone(const at::Tensor& rows, const LossInput& input) {
+  const at::Tensor losses = empty_losses(rows);
+  over_chunks(rows, input, [&](at::Tensor& logits, int64_t first, int64_t count) {
+    losses.narrow(0, first, count)
+        .copy_(kernels::cross_entropy(logits, input.targets.narrow(0, first, count),
+                                      input.head.soft_cap));
+  });
+  return losses;
+}
+
+// Losses and their gradients. `weigh` may change the gradient of a chunk's logits before use.
+struct LossGradients {
+  at::Tensor losses, rows, weight;  // [N], [N, D], [V, D] when the head trains
+};
+
+template <typename Weigh>
+LossGradients with_gradients(const at::Tensor& rows, const LossInput& input, bool with_weight,
+                             const Weigh& weigh) {
+  const at::Tensor& weight = input.head.weight;
+  LossGradients result{empty_losses(rows), at::empty_like(rows), {}};
+  if (with_weight) result.weight = at::zeros_like(weight);
+  over_chunks(rows, input, [&](at::Tensor& logits, int64_t first, int64_t count) {
+    result.losses.narrow(0, first, count)
+        .copy_(kernels::cross_entropy_in_place(logits, input.targets.narrow(0, first, count),
+                                               input.head.soft_cap));
+    weigh(logits, first, count);
+    at::Tensor gradient = result.rows.narrow(0, first, count);
+    at::mm_out(gradient, logits, weight);
+    if (with_weight) result.weight.addmm_(logits.t(), rows.narrow(0, first, count));
+  });
+  return result;
+}
+
+// x · factor, computed in the wider type and rounded once to x's.
+at::Tensor times(const at::Tensor& x, const at::Tensor& factor) {
+  at::Tensor out = at::empty_like(x);
+  return at::mul_out(out, x, factor);
+}
+
+// Hidden rows [N, D] and head [V, D] in, losses [N] out. Unless a head trains whose rows may get
+// different gradients, the forward pass already makes the gradients of a sum and the backward pass
+// only weighs them.
 class ChunkedCrossEntropy : public torch::autograd::Function<ChunkedCrossEntropy> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& rows,
-                            const at::TensorList& head, models::CausalLM* model,
-                            const at::Tensor& targets, int64_t chunk) {
-    at::AutoGradMode with_gradient(true);  // torch runs forward() with grad mode off
-    at::Tensor total, rows_gradient = at::empty_like(rows);
-    std::vector<at::Tensor> head_gradients(head.size());
-    for (int64_t first = 0; first < rows.size(0); first += chunk) {
-      int64_t last = std::min(first + chunk, rows.size(0));
-      at::Tensor piece = rows.slice(0, first, last).detach().requires_grad_(true);
-      at::Tensor piece_targets = targets.slice(0, first, last);
-      at::Tensor logits = model->logits(piece);
-      ChunkLoss loss = chunk_loss(logits.detach(), piece_targets);
-      total = total.defined() ? total + loss.sum : loss.sum;
-      variable_list inputs = {piece};
-      inputs.insert(inputs.end(), head.begin(), head.end());
-      variable_list gradients = torch::autograd::grad(
-          {logits}, inputs, {logits_gradient(loss.log_probabilities, piece_targets)},
-          /*retain_graph=*/false, /*create_graph=*/false, /*allow_unused=*/true);
-      rows_gradient.slice(0, first, last).copy_(gradients[0]);
-      for (size_t i = 0; i < head.size(); ++i) add(head_gradients[i], gradients[i + 1]);
+                            const at::Tensor& weight, const LossInput& input) {
+    const bool with_weight = weight.requires_grad();
+    context->saved_data["again"] = with_weight && !input.sums;
+    if (with_weight && !input.sums) {
+      context->save_for_backward({rows, weight, input.targets});
+      context->saved_data["chunk"] = input.chunk;
+      context->saved_data["soft_cap"] = input.head.soft_cap;
+      return losses_alone(rows, input);
     }
-    variable_list kept = {rows_gradient};
-    kept.insert(kept.end(), head_gradients.begin(), head_gradients.end());
-    context->save_for_backward(kept);
-    return total;
+    LossGradients made = with_gradients(rows, input, with_weight, [](auto&&...) {});
+    context->save_for_backward({made.rows, made.weight});
+    return made.losses;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& incoming) {
-    variable_list gradients;
-    for (const at::Tensor& kept : context->get_saved_variables())
-      gradients.push_back(kept.defined() ? kept * incoming[0].to(kept.scalar_type()) : kept);
-    gradients.resize(gradients.size() + 3);  // model, targets and chunk have none
-    return gradients;
+    const variable_list saved = context->get_saved_variables();
+    if (context->saved_data["again"].toBool()) return made_again(context, saved, incoming[0]);
+    at::Tensor weight;
+    if (saved[1].defined()) weight = times(saved[1], incoming[0][0]);
+    return {times(saved[0], incoming[0].unsqueeze(1)), weight, at::Tensor()};
   }
 
  private:
-  static void add(at::Tensor& sum, const at::Tensor& gradient) {
-    if (!gradient.defined()) return;
-    if (sum.defined())
-      sum.add_(gradient);
-    else
-      sum = gradient;
+  static variable_list made_again(AutogradContext* context, const variable_list& saved,
+                                  const at::Tensor& incoming) {
+    const LossInput input{{saved[1], context->saved_data["soft_cap"].toDouble()},
+                          saved[2],
+                          context->saved_data["chunk"].toInt(),
+                          false};
+    LossGradients made = with_gradients(
+        saved[0], input, true, [&](at::Tensor& logits, int64_t first, int64_t count) {
+          logits.mul_(incoming.narrow(0, first, count).unsqueeze(1).to(logits.scalar_type()));
+        });
+    return {made.rows, made.weight, at::Tensor()};
   }
 };
 
-// Trainable tensors outside the decoder layers that logits() may use: the head, or the embedding
-// that is tied to it.
-std::vector<at::Tensor> head_tensors(models::CausalLM& model) {
-  std::vector<at::Tensor> tensors;
-  model.for_each_parameter([&](const std::string& name, at::Tensor& tensor) {
-    bool may_be_head = name.starts_with("lm_head.") || name == "model.embed_tokens.weight";
-    if (may_be_head && tensor.requires_grad()) tensors.push_back(tensor);
-  });
-  return tensors;
+at::Tensor losses_of(models::CausalLM& model, const BatchTensors& batch, int64_t chunk, bool sums) {
+  const at::Tensor rows = model.hidden(batch.ids, batch.layout).index_select(0, batch.label_rows);
+  const LossInput input{model.head(), batch.targets, chunk, sums};
+  const bool needs_gradient =
+      at::GradMode::is_enabled() && (rows.requires_grad() || input.head.weight.requires_grad());
+  if (!needs_gradient) return losses_alone(rows, input);
+  return ChunkedCrossEntropy::apply(rows, input.head.weight, input);
 }
 
 }  // namespace
@@ -132,17 +177,16 @@ BatchTensors to_tensors(const data::MicroBatch& batch, at::Device device) {
   return tensors;
 }
 
+at::Tensor token_losses(models::CausalLM& model, const BatchTensors& batch, int64_t chunk) {
+  if (batch.label_rows.size(0) > 0) return losses_of(model, batch, chunk, false);
+  const at::ScalarType dtype = model.dtype == at::kDouble ? at::kDouble : at::kFloat;
+  return at::empty({0}, at::TensorOptions().dtype(dtype).device(model.device));
+}
+
 at::Tensor loss_sum(models::CausalLM& model, const BatchTensors& batch, int64_t chunk) {
-  if (batch.label_rows.size(0) == 0) {
-    at::ScalarType dtype = model.dtype == at::kDouble ? at::kDouble : at::kFloat;
-    return at::zeros({}, at::TensorOptions().dtype(dtype).device(model.device));
-  }
-  at::Tensor hidden = model.hidden(batch.ids, batch.layout);
-  at::Tensor rows = hidden.index_select(0, batch.label_rows);
-  std::vector<at::Tensor> head = head_tensors(model);
-  bool needs_gradient = at::GradMode::is_enabled() && (rows.requires_grad() || !head.empty());
-  if (!needs_gradient) return plain_sum(model, rows, batch.targets, chunk);
-  return ChunkedCrossEntropy::apply(rows, at::TensorList(head), &model, batch.targets, chunk);
+  if (batch.label_rows.size(0) > 0) return losses_of(model, batch, chunk, true).sum();
+  const at::ScalarType dtype = model.dtype == at::kDouble ? at::kDouble : at::kFloat;
+  return at::zeros({}, at::TensorOptions().dtype(dtype).device(model.device));
 }
 
 }  // namespace slmtune::train

@@ -1,5 +1,5 @@
-// Cross-entropy over label tokens only, logits made in chunks so that at most `chunk` rows of them
-// exist at a time.
+// Cross-entropy over label tokens only. Logits are made in chunks, in one buffer that also becomes
+// their gradient: logits of more than one chunk never exist.
 //
 //   BatchTensors tensors = to_tensors(micro_batch, model.device);
 //   loss_sum(model, tensors, 1024).backward();
@@ -22,10 +22,16 @@ struct BatchTensors {
 };
 BatchTensors to_tensors(const data::MicroBatch& batch, at::Device device);
 
-// Sum over label tokens of −log p(target): a scalar in float32 (float64 for a float64 model), with
-// gradient to every tensor that requires it unless grad mode is off. N = 0 gives 0 with no
-// gradient. The gradient of the logits is formed chunk by chunk in the forward pass, so no logits
-// wait for backward.
+// −log p(target) of every label token [N] in float32 (float64 for a float64 model), with gradient
+// to every tensor that requires it unless grad mode is off; for objectives that weigh tokens or
+// rows. At most `chunk` rows of logits exist at a time, fewer on the CPU, where the buffer has to
+// fit the cache. A frozen head's part of the gradient is made in the forward pass, so no logits
+// wait for backward and none is made twice; with a head that trains, the backward pass makes them
+// again.
+at::Tensor token_losses(models::CausalLM& model, const BatchTensors& batch, int64_t chunk);
+
+// Their sum: a scalar. Also the gradient of a head that trains is made in the forward pass. N = 0
+// gives 0 with no gradient.
 at::Tensor loss_sum(models::CausalLM& model, const BatchTensors& batch, int64_t chunk);
 
 }  // namespace slmtune::train

@@ -30,6 +30,7 @@ class SuccessorModel : public models::CausalLM {
     return table_.index_select(0, ids);
   }
   at::Tensor logits(const at::Tensor& hidden) override { return hidden; }
+  models::Head head() const override { return {at::eye(config_.vocab_size)}; }
   void for_each_linear(const std::function<void(const std::string&, models::Linear&)>&) override {}
   void for_each_parameter(const std::function<void(const std::string&, at::Tensor&)>&) override {}
 
