@@ -63,6 +63,15 @@ const Json& object_member(const Json& object, const std::string& key, const fs::
   return object[key];
 }
 
+std::map<std::string, double> numbers_member(const Json& object, const std::string& key,
+                                             const fs::path& file) {
+  std::map<std::string, double> numbers;
+  const Json& member = object_member(object, key, file);
+  for (const auto& [name, value] : member.items())
+    numbers[name] = json_number(member, name, file.string());
+  return numbers;
+}
+
 constexpr const char* kSealName = "state_sha256";
 
 void check_seal(const fs::path& file) {
@@ -100,6 +109,8 @@ TrainState parse_state(const Json& json, const fs::path& file) {
     if (!value.is_string()) damaged(file, "'identity' holds something that is no text");
     state.identity[key] = value.get<std::string>();
   }
+  state.metrics = numbers_member(json, "metrics", file);
+  state.valid_metrics = numbers_member(json, "valid_metrics", file);
   return state;
 }
 
@@ -164,6 +175,8 @@ void write_state(const fs::path& folder, const TrainState& state) {
                       {"first_loss", optional_json(state.first_loss)},
                       {"last_loss", optional_json(state.last_loss)},
                       {"valid_loss", optional_json(state.valid_loss)},
+                      {"metrics", state.metrics},
+                      {"valid_metrics", state.valid_metrics},
                       {"best_valid_loss", optional_json(state.best_valid_loss)},
                       {"valid_step", state.valid_step},
                       {"best_valid_step", state.best_valid_step},

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "data/packer.h"
+#include "train/run_plan.h"
 
 namespace slmtune::train {
 
@@ -33,7 +34,7 @@ class Objective {
 
   // Before step 1, with the model as it was loaded and no checkpoint in it yet. False when asked to
   // stop.
-  virtual bool prepare(const ShouldStop&) { return true; }
+  virtual bool prepare(const RunPlan&, const ShouldStop&) { return true; }
 
   // Before the micro-batches of a step, or of a validation, which go through `rows` of `part`.
   // False when asked to stop.

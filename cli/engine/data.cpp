@@ -46,9 +46,11 @@ PreviewInput input_of(const DataOptions& options) {
   return input;
 }
 
-OrderedJson row_json(const std::string& place, const std::vector<Piece>& pieces,
+OrderedJson row_json(const std::string& place, data::RowMark mark, const std::vector<Piece>& pieces,
                      const data::Tokens* tokens) {
-  OrderedJson json = {{"place", place}, {"pieces", OrderedJson::array()}};
+  OrderedJson json = {{"place", place}};
+  if (mark != data::RowMark::kNone) json["mark"] = mark_name(mark);
+  json["pieces"] = OrderedJson::array();
   for (const Piece& piece : pieces) {
     json["pieces"].push_back({{"text", piece.text}, {"trained", piece.is_trained}});
     if (tokens) json["pieces"].back()["ids"] = piece.ids;
@@ -64,27 +66,65 @@ OrderedJson end_json(const AnswerEnd& end) {
   return {{"id", end.id}, {"text", end.text}, {"stops", end.stops}};
 }
 
-void print_row(const std::string& place, const data::Example& example, const PreviewInput& input,
-               const DataOptions& options, const Common& common, bool color) {
-  if (!input.text) {
-    std::vector<Piece> pieces = pieces_of(example);
-    if (common.json) return print_json(row_json(place, pieces, nullptr));
-    return print(place + "\n" + preview_text(pieces, color) + "\n");
-  }
-  const data::Tokenizer& tokenizer = input.text->tokenizer;
-  data::Tokens tokens =
-      data::at_place(place, [&] { return data::tokenise(example, tokenizer, input.text->chat); });
+// "faq.jsonl:12 (rejected)"
+std::string title_of(const std::string& place, data::RowMark mark) {
+  return mark == data::RowMark::kNone ? place : place + " (" + mark_name(mark) + ")";
+}
+
+void print_plain(const std::string& place, const data::Example& example, const Common& common,
+                 bool color) {
+  std::vector<Piece> pieces = pieces_of(example);
+  if (common.json) return print_json(row_json(place, example.mark, pieces, nullptr));
+  print(title_of(place, example.mark) + "\n" + preview_text(pieces, color) + "\n");
+}
+
+void print_tokens(const std::string& place, const data::Tokens& tokens,
+                  const data::Tokenizer& tokenizer, const DataOptions& options,
+                  const Common& common, bool color) {
   std::vector<Piece> pieces = pieces_of(tokens, tokenizer);
   std::optional<AnswerEnd> end = answer_end(tokens, tokenizer);
   if (common.json) {
-    OrderedJson json = row_json(place, pieces, &tokens);
+    OrderedJson json = row_json(place, tokens.mark, pieces, &tokens);
     json["end"] = end ? end_json(*end) : OrderedJson();
     return print_json(json);
   }
-  print(fmt::format("{}: {} tokens, {} trained\n", place, tokens.ids.size(), tokens.trained()));
+  print(fmt::format("{}: {} tokens, {} trained\n", title_of(place, tokens.mark), tokens.ids.size(),
+                    tokens.trained()));
   print(preview_text(pieces, color));
   if (!options.no_ids) print(ids_text(pieces, color));
   print(end_text(end) + "\n");
+}
+
+std::vector<data::Tokens> tokenised(const std::string& place, const data::Example& example,
+                                    const TextSide& text) {
+  return data::at_place(place,
+                        [&] { return data::tokenise_rows(example, text.tokenizer, text.chat); });
+}
+
+void print_row(const std::string& place, const data::Example& example, const PreviewInput& input,
+               const DataOptions& options, const Common& common, bool color) {
+  if (input.text) {
+    for (const data::Tokens& tokens : tokenised(place, example, *input.text))
+      print_tokens(place, tokens, input.text->tokenizer, options, common, color);
+    return;
+  }
+  print_plain(place, example, common, color);
+  for (const data::Example& rejected : example.rejected)
+    print_plain(place, rejected, common, color);
+}
+
+OrderedJson tokens_json(const data::Tokens& tokens) {
+  return {{"ids", tokens.ids}, {"labels", tokens.labels}};
+}
+
+// A pair is {"chosen": {ids, labels}, "rejected": {ids, labels}}; a vote stands as "label".
+OrderedJson rows_json(const std::vector<data::Tokens>& rows) {
+  if (rows.size() > 1)
+    return {{"chosen", tokens_json(rows[0])}, {"rejected", tokens_json(rows[1])}};
+  OrderedJson json = tokens_json(rows[0]);
+  const data::RowMark mark = rows[0].mark;
+  if (mark != data::RowMark::kNone) json["label"] = mark == data::RowMark::kGood;
+  return json;
 }
 
 }  // namespace
@@ -110,11 +150,8 @@ ExitCode run_data_tokenize(const DataOptions& options, const Common&) {
   TextSide text = text_side_of(options.model, optional(options.chat_template));
   std::vector<std::string> places;
   std::vector<data::Example> examples = data::read_examples(options.what, options.format, &places);
-  for (size_t i = 0; i < examples.size(); ++i) {
-    data::Tokens tokens = data::at_place(
-        places[i], [&] { return data::tokenise(examples[i], text.tokenizer, text.chat); });
-    print_json({{"ids", tokens.ids}, {"labels", tokens.labels}});
-  }
+  for (size_t i = 0; i < examples.size(); ++i)
+    print_json(rows_json(tokenised(places[i], examples[i], text)));
   return ExitCode::kDone;
 }
 

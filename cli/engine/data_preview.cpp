@@ -65,6 +65,22 @@ std::vector<Piece> pieces_of(const data::Example& example) {
   return pieces;
 }
 
+std::string mark_name(data::RowMark mark) {
+  switch (mark) {
+    case data::RowMark::kChosen:
+      return "chosen";
+    case data::RowMark::kRejected:
+      return "rejected";
+    case data::RowMark::kGood:
+      return "thumb up";
+    case data::RowMark::kBad:
+      return "thumb down";
+    case data::RowMark::kNone:
+      break;
+  }
+  return {};
+}
+
 std::string preview_text(const std::vector<Piece>& pieces, bool color) {
   std::string text;
   for (const Piece& piece : pieces)

@@ -24,6 +24,9 @@ std::vector<Piece> pieces_of(const data::Tokens& tokens, const data::Tokenizer& 
 // Without a tokenizer: roles and texts, tools and calls as the row has them.
 std::vector<Piece> pieces_of(const data::Example& example);
 
+// "chosen", "rejected", "thumb up", "thumb down"; "" for a row that was not rated.
+std::string mark_name(data::RowMark mark);
+
 // Control characters of the rows become '?', so that no row can command the terminal.
 std::string preview_text(const std::vector<Piece>& pieces, bool color);
 

@@ -49,6 +49,7 @@ OrderedJson summary_json(const Recipe& recipe, const OpenRun& run, const TrainRo
                          const OrderedJson& metrics) {
   const train::TrainState& state = result.state;
   OrderedJson json = {{"schema", 1},           {"name", recipe.name}, {"method", recipe.method},
+                      {"objective", recipe.objective},
                       {"ended", result.ended}, {"snapshot", nullptr}, {"snapshot_path", nullptr}};
   json["steps"] = state.step;
   json["total_steps"] = result.total_steps;
@@ -57,6 +58,8 @@ OrderedJson summary_json(const Recipe& recipe, const OpenRun& run, const TrainRo
   json["last_loss"] = result.last_loss;
   for (const char* key : {"valid_loss", "valid_perplexity", "exact_match", "f1", "answers"})
     if (metrics.contains(key)) json[key] = metrics[key];
+  for (const auto& [name, value] : result.state.metrics) json["train_" + name] = value;
+  for (const auto& [name, value] : result.state.valid_metrics) json["valid_" + name] = value;
   if (state.best_valid_loss) {
     json["best_valid_loss"] = *state.best_valid_loss;
     json["best_valid_step"] = state.best_valid_step;
@@ -83,6 +86,12 @@ void say_summary(const OrderedJson& summary) {
       summary["first_loss"].get<double>(), summary["last_loss"].get<double>());
   if (summary.contains("valid_loss"))
     text += fmt::format(", validation loss {:.4f}", summary["valid_loss"].get<double>());
+  for (const char* set : {"valid_", "train_"}) {
+    const std::string key = std::string(set) + "reward_margin";
+    if (!summary.contains(key)) continue;
+    text += fmt::format(", reward margin {:.4f}", summary[key].get<double>());
+    break;
+  }
   if (summary.contains("exact_match"))
     text +=
         fmt::format(", exact match {:.1f} %, F1 {:.1f} %",

@@ -18,7 +18,8 @@ struct RunScores {
 DType stored_dtype(at::ScalarType dtype);
 
 // Numbers of a run for metrics.json, the manifest and summary.json.
-OrderedJson metrics_json(const train::TrainResult& result, const RunScores& scores);
+OrderedJson metrics_json(const std::string& objective, const train::TrainResult& result,
+                         const RunScores& scores);
 
 // Fills the store's staging folder and publishes it. The caller holds the lock. `run`: name of the
 // run's folder.

@@ -28,7 +28,7 @@ def recipes(box):
     box.write("type.yaml", FAQ.replace("max_steps: 2", "max_steps: two"))
     box.write("range.yaml", FAQ.replace("rank: 4", "rank: 0"))
     box.write("choice.yaml", FAQ.replace("method: lora", "method: lroa"))
-    box.write("objective.yaml", FAQ + "objective: dpo\n")
+    box.write("objective.yaml", FAQ + "objective: grpo\n")
     box.write("noname.yaml", FAQ.replace("name: faq\n", ""))
     box.write("badname.yaml", FAQ.replace("name: faq", "name: faq/2024"))
     box.write("nodata.yaml", "name: faq\nmodel: {path: model}\n")

@@ -248,11 +248,8 @@ class Maker:
     def later(self):
         recipe = self.chance.choice(self.recipes)
         base = recipe.text.rstrip("\n") + "\n"
-        if self.chance.random() < 0.5 or not recipe.at("objective"):
-            wrong = self.chance.choice(["gate: {max_loss_increase: 0.02}", "budget: {kwh_price: 0.30}"])
-            return Mistake("not in this version", recipe.name, base + wrong + "\n", "R015", *place(base, len(base)), "is not in this version", in_schema=True)
-        entry = recipe.at("objective")
-        return self.at_value("not in this version", recipe, entry, recipe.replaced(entry.value, "dpo"), "R015", "is not in this version", in_schema=True)
+        return Mistake("not in this version", recipe.name, base + "gate: {max_loss_increase: 0.02}\n", "R015", *place(base, len(base)),
+                       "is not in this version", in_schema=True)
 
     def forbidden_yaml(self):
         recipe, entry = self.pick(lambda recipe, entry: is_scalar(entry))

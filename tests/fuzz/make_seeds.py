@@ -234,7 +234,7 @@ def checkpoint():
              for name in ["model.safetensors", "optimizer.safetensors"]}
     state = {"step": 10, "rows_seen": 160, "tokens_seen": 1000, "seconds": 1.5, "first_loss": 3.0, "last_loss": 2.0,
              "valid_loss": None, "best_valid_loss": 2.5, "valid_step": 10, "best_valid_step": 5, "skipped_steps": 0,
-             "bad_steps": 0, "identity": {"data": "00", "base": "11"}, "files": files}
+             "metrics": {"kl": 0.25}, "valid_metrics": {"reward_accuracy": 0.5}, "bad_steps": 0, "identity": {"data": "00", "base": "11"}, "files": files}
     for version in [1, 2]:
         yield f"format{version}", text_of(dict(state, format=version))
 
