@@ -140,10 +140,11 @@ void check_vocabulary(const data::Tokenizer& tokenizer, const models::ModelConfi
                           "take tokenizer files and weights of the same model");
 }
 
-kernels::DeviceChoice announce_device(const std::string& device, const std::string& dtype) {
+kernels::DeviceChoice announce_device(const std::string& device, const std::string& dtype,
+                                      int64_t hidden_size) {
   kernels::prepare_process();
-  kernels::DeviceChoice choice =
-      kernels::choose_device(device.empty() ? "auto" : device, dtype.empty() ? "auto" : dtype);
+  kernels::DeviceChoice choice = kernels::choose_device(
+      device.empty() ? "auto" : device, dtype.empty() ? "auto" : dtype, hidden_size);
   log_info("device: " + choice.line);
   return choice;
 }
@@ -166,7 +167,8 @@ LoadedModel load(const ModelSource& source, const models::LoadOptions& options, 
 LoadedModel load_source(const ModelSource& source, const DeviceFlags& flags,
                         const std::optional<std::string>& chat_template) {
   TextSide text = load_text_side(source.base, chat_template);
-  kernels::DeviceChoice device = announce_device(flags.device, flags.dtype);
+  const models::ModelConfig config = models::ModelConfig::load(source.base);
+  kernels::DeviceChoice device = announce_device(flags.device, flags.dtype, config.hidden_size);
   return load(source, {device.dtype, device.device, "none"}, std::move(text));
 }
 

@@ -64,7 +64,8 @@ LoadedModel load_for_export(const ModelSource& source);
 void check_vocabulary(const data::Tokenizer& tokenizer, const models::ModelConfig& config,
                       const std::string& where);
 
-// Device of a run; says the line on stderr.
-kernels::DeviceChoice announce_device(const std::string& device, const std::string& dtype);
+// Device of a run with a model of this hidden size; says the line on stderr.
+kernels::DeviceChoice announce_device(const std::string& device, const std::string& dtype,
+                                      int64_t hidden_size);
 
 }  // namespace slmtune::cli

@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
 
 #include "core/error.h"
 
@@ -26,6 +29,16 @@ TEST(ChooseDevice, CpuSaysThreadsAndType) {
   EXPECT_EQ(choice.dtype, at::kFloat);
   EXPECT_NE(choice.line.find("float32"), std::string::npos);
   EXPECT_EQ(choose_device("cpu", "bfloat16").dtype, at::kBFloat16);
+}
+
+// On the CPU the dtype follows the matrix unit and the size of the model, not the day's timing.
+TEST(ChooseDevice, AutoIsBFloat16OnlyWithAMatrixUnitAndALargeModel) {
+  std::ifstream facts("/proc/cpuinfo");
+  const std::string text{std::istreambuf_iterator<char>(facts), {}};
+  const bool has_unit = text.find(" amx_bf16") != std::string::npos;
+  EXPECT_EQ(choose_device("cpu", "auto", 4096).dtype, has_unit ? at::kBFloat16 : at::kFloat);
+  EXPECT_EQ(choose_device("cpu", "auto", 64).dtype, at::kFloat);
+  EXPECT_EQ(choose_device("cpu", "float32", 4096).dtype, at::kFloat);
 }
 
 TEST(ChooseDevice, UnknownWordsAreUsageErrors) {
