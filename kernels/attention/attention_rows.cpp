@@ -67,12 +67,12 @@ template <typename Wide>
       const Wide score = products[k] * scale;
       largest = score > largest ? score : largest;
     }
-    Wide sum = Wide{0};
-#pragma omp simd reduction(+ : sum)
-    for (int64_t k = seen.first; k < seen.end; ++k) {
+#pragma omp simd
+    for (int64_t k = seen.first; k < seen.end; ++k)
       products[k] = exponential(products[k] * scale - largest);
-      sum += products[k];
-    }
+    Wide sum = Wide{0};  // apart: together GCC keeps the sums in memory
+#pragma omp simd reduction(+ : sum)
+    for (int64_t k = seen.first; k < seen.end; ++k) sum += products[k];
     clear_unseen(products, seen, block.keys);
     inverse_sums[i] = Wide{1} / sum;
     log_sums[i] = largest + std::log(sum);
