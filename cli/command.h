@@ -39,6 +39,7 @@ void add_device_flags(CLI::App& command, DeviceFlags& flags);
 void add_sampling_flags(CLI::App& command, eval::SamplingOptions& options);
 
 void setup_pull(CLI::App& app, Program& program);
+void setup_plan(CLI::App& app, Program& program);
 void setup_train(CLI::App& app, Program& program);
 void setup_eval(CLI::App& app, Program& program);
 void setup_generate(CLI::App& app, Program& program);

@@ -12,6 +12,7 @@ namespace slmtune::cli {
 struct Engine {
   // The caller holds the store's lock, unless it is a dry run.
   ExitCode (*train)(const TrainOptions& options, const Recipe& recipe, const Program& program);
+  ExitCode (*plan)(const PlanOptions& options, const Common& common);
   ExitCode (*eval)(const EvalOptions& options, const Common& common);
   ExitCode (*generate)(const GenerateOptions& options, const Common& common);
   ExitCode (*chat)(const ChatOptions& options, const Common& common);

@@ -31,6 +31,7 @@ void set_up_app(CLI::App& app, Program& program) {
       "Example:\n  slmtune train recipes/quickstart/faq.yaml\n\n'slmtune COMMAND --help' shows a "
       "command's options.");
   setup_pull(app, program);
+  setup_plan(app, program);
   setup_train(app, program);
   setup_eval(app, program);
   setup_generate(app, program);

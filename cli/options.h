@@ -18,6 +18,11 @@ struct TrainOptions {
   DeviceFlags device;
 };
 
+struct PlanOptions {
+  std::string recipe;
+  std::vector<std::string> settings, gpus;
+};
+
 struct EvalOptions {
   std::string what, adapter, data, metrics, chat_template;
   int64_t max_tokens = 128;

@@ -19,7 +19,7 @@ bool is_recipe_path(const std::string& text) {
 }
 
 Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::string>& settings,
-                   const DeviceFlags& flags) {
+                   const DeviceFlags& flags, bool without_model) {
   YamlReader yaml = YamlReader::from_file(path);
   for (const std::string& setting : settings) yaml.set(setting);
   Recipe recipe = Recipe::fields().read(yaml);
@@ -27,7 +27,7 @@ Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::str
   yaml.finish();
   if (!flags.device.empty()) recipe.model.device = flags.device;
   if (!flags.dtype.empty()) recipe.model.dtype = flags.dtype;
-  check_named_files(recipe, yaml);
+  check_named_files(recipe, yaml, without_model);
   return recipe;
 }
 

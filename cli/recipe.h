@@ -43,13 +43,14 @@ struct Recipe {
   std::string name;
   std::filesystem::path store;
   ModelChoice model;
-  std::string method = "lora", objective = "sft";
+  std::string method = "lora", objective = "sft";  // lora | full; sft | dpo | kto
   lora::LoraConfig lora;
   bool has_lora_section = false;
   data::DataConfig data;
   train::TrainConfig train;
   train::EvalConfig eval;
   std::vector<ExportChoice> exports;
+  train::BudgetConfig budget;
 
   static const FieldTable<Recipe>& fields();
 };
@@ -57,18 +58,23 @@ struct Recipe {
 // Reads, applies `settings` (--set) and the flags, and checks: UserError with all mistakes of form
 // at once (R…), then with all named files that do not exist (N001), before any model is loaded.
 // Touches nothing.
+// `without_model`: model.path need not be there, since only its published facts are asked for.
 Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::string>& settings,
-                   const DeviceFlags& flags = {});
+                   const DeviceFlags& flags = {}, bool without_model = false);
 
 // Resolved recipe as YAML, the same bytes for the same recipe; reading it gives the recipe again.
 std::string recipe_text(const Recipe& recipe);
+
+// Sets the defaults that depend on the objective, and adds what does not go with it to `yaml`:
+// R007.
+void apply_objective(Recipe& recipe, YamlReader& yaml);
 
 // Adds what is wrong between sections to `yaml`: R007.
 void check_conflicts(const Recipe& recipe, YamlReader& yaml);
 
 // The files and folders that `recipe` names; `yaml` gives the places. UserError N001 with all that
 // are missing.
-void check_named_files(const Recipe& recipe, YamlReader yaml);
+void check_named_files(const Recipe& recipe, YamlReader yaml, bool without_model = false);
 
 // True for a path that names a recipe rather than a model or snapshot.
 bool is_recipe_path(const std::string& text);

@@ -144,6 +144,7 @@ Field<Recipe> export_field() {
 
 void check_recipe(Recipe& recipe, YamlReader& yaml) {
   check_name(recipe, yaml);
+  apply_objective(recipe, yaml);
   check_conflicts(recipe, yaml);
 }
 
@@ -161,8 +162,9 @@ const FieldTable<ModelChoice>& ModelChoice::fields() {
                               .later = {"nf4", "int8"}}));
         fields.push_back(field(&T::dtype, {.key = "dtype",
                                            .meaning = "number type of the weights; auto: bfloat16 "
-                                                      "on a GPU, float32 on the CPU and with "
-                                                      "'method: full'",
+                                                      "on a GPU, and on a CPU with AMX from hidden "
+                                                      "size 512 on; else, and with 'method: "
+                                                      "full', float32",
                                            .words = {"auto", "float32", "bfloat16"}}));
         fields.push_back(field(&T::device, {.key = "device",
                                             .meaning = "where the model runs; auto takes a GPU if "
@@ -217,9 +219,10 @@ const FieldTable<Recipe>& Recipe::fields() {
                                         "full trains all weights",
                              .words = {"lora", "full"}}),
           field(&T::objective, {.key = "objective",
-                                .meaning = "sft learns to give the answers of the rows",
-                                .words = {"sft"},
-                                .later = {"dpo", "kto"}}),
+                                .meaning = "sft learns to give the answers of the rows; dpo "
+                                           "learns from pairs of a better and a worse answer, kto "
+                                           "from thumbs up and down",
+                                .words = {"sft", "dpo", "kto"}}),
           lora_field(),
           section_field(&T::data, data::DataConfig::fields(),
                         {.key = "data", .meaning = "the rows", .is_required = true}),
@@ -229,7 +232,8 @@ const FieldTable<Recipe>& Recipe::fields() {
                         {.key = "eval", .meaning = "measuring on the validation rows"}),
           later_field<T>("gate", "limits that a snapshot must keep to be promoted"),
           export_field(),
-          later_field<T>("budget", "limits of memory, energy and cost"),
+          section_field(&T::budget, train::BudgetConfig::fields(),
+                        {.key = "budget", .meaning = "memory that a run may take, price of energy"}),
       },
       check_recipe);
   return table;

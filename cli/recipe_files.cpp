@@ -40,10 +40,11 @@ void check(std::vector<Diagnostic>& mistakes, const std::string& where, const st
 
 }  // namespace
 
-void check_named_files(const Recipe& recipe, YamlReader yaml) {
+void check_named_files(const Recipe& recipe, YamlReader yaml, bool without_model) {
   std::vector<Diagnostic> mistakes;
   YamlReader model = yaml.section("model"), data = yaml.section("data");
-  if (recipe.model.path) check(mistakes, model.where("path"), "model folder", *recipe.model.path);
+  if (recipe.model.path && !without_model)
+    check(mistakes, model.where("path"), "model folder", *recipe.model.path);
   if (recipe.model.init) check(mistakes, model.where("init"), "facts file", *recipe.model.init);
   if (recipe.model.adapter)
     check(mistakes, model.where("adapter"), "adapter folder", *recipe.model.adapter);

@@ -76,6 +76,15 @@ constexpr ErrorRow kRows[] = {
     {"D031", kBadData, "prompt is empty",
      "Without any token there is nothing to continue. Give a prompt of at least one character, or "
      "a system message."},
+    {"D040", kBadData, "row that the objective does not train on",
+     "objective sft learns answers as they are, dpo needs rows with a better and a worse answer "
+     "('chosen' and 'rejected'), kto rows with a thumb up or down ('label' or 'kto_tag'). The row "
+     "is of another kind. Set the objective that fits the data, or give data that fits the "
+     "objective. Answers with votes can be learnt as they are by objective sft when data.format "
+     "names their shape; then the bad ones are learnt too."},
+    {"D041", kBadData, "too few rows for objective kto",
+     "How far the model has moved is measured on questions with the answers to other questions, "
+     "which takes at least two rows. A useful run has a hundred votes and more."},
 
     // F: file formats stand in error_codes_files.cpp
 
@@ -110,6 +119,14 @@ constexpr ErrorRow kRows[] = {
      "snapshots and checkpoints are untouched. Lower train.micro_batch_tokens or "
      "data.max_tokens, train with 'method: lora', or take a smaller model; other programs may "
      "also hold memory."},
+    {"G011", kUnavailable, "training does not fit into memory",
+     "The plan of the run, or its largest micro-batch, which is tried before step 1, needs more "
+     "memory than there is or than budget.memory_gib allows. Nothing was trained. The message has "
+     "the numbers; 'slmtune plan' shows every part and what to change. Other programs may hold "
+     "memory, too."},
+    {"G012", kUnavailable, "weights of fewer bits on a GPU",
+     "model.quant stores the frozen weights in 4 or 8 bits, and this version multiplies by those "
+     "on the CPU only. Use 'quant: none' on the GPU, or 'device: cpu'."},
 
     // H: the model hub stands in error_codes_hub.cpp
 
@@ -299,6 +316,10 @@ constexpr ErrorRow kRows[] = {
      "'slmtune explain' takes an error code such as R012, a recipe key such as lora.rank, or one "
      "of "
      "the words recipe, recipe-schema and errors, and what was asked for is none of them."},
+    {"U008", kUsage, "unknown graphics card",
+     "--gpu takes the name of a card from configs/gpus, in whole or in part where only one card "
+     "has it (rtx-4090, 4090), or a facts file of your own with its memory, rate and power. The "
+     "message names the nearest card, or all of them."},
     {"U010", kUsage, "--set has the wrong form",
      "--set takes key=value with a dotted key, for example --set train.learning_rate=1e-4 or --set "
      "lora.targets=all-linear. The value is read as YAML, and the key must lead through sections, "

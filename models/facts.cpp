@@ -1,5 +1,8 @@
 #include "models/facts.h"
 
+#include <algorithm>
+#include <cctype>
+
 #include "core/yaml_reader.h"
 #include "models/causal_lm.h"
 #include "models/families/family.h"
@@ -72,10 +75,7 @@ void put_activation(YamlReader& yaml, Json& json) {
     json["hidden_activation"] = *value;
 }
 
-}  // namespace
-
-ModelFacts read_facts(const std::filesystem::path& path) {
-  YamlReader yaml = YamlReader::from_file(path);
+ModelFacts facts_of(YamlReader yaml, const std::string& where) {
   ModelFacts facts;
   Json json;
   facts.name = yaml.required_text("name");
@@ -98,8 +98,34 @@ ModelFacts read_facts(const std::filesystem::path& path) {
   json["architectures"] = Json::array({architecture});
   if (const Family* family = find_family(architecture))
     json["model_type"] = std::string(family->model_type);
-  facts.config = ModelConfig::from_json(json, path.string());
+  facts.config = ModelConfig::from_json(json, where);
   return facts;
+}
+
+// The last part of a path, in small letters.
+std::string folded(const std::string& path) {
+  std::string name = path.substr(path.find_last_of('/') + 1);
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name;
+}
+
+}  // namespace
+
+ModelFacts read_facts(const std::filesystem::path& path) {
+  return facts_of(YamlReader::from_file(path), path.string());
+}
+
+std::optional<ModelFacts> find_facts(const std::string& name) {
+  const std::string wanted = folded(name);
+  for (const auto& [file, text] : embedded_models()) {
+    const std::string where = std::string(file) + ".yaml";
+    ModelFacts facts = facts_of(YamlReader::from_string(std::string(text), where), where);
+    if (wanted == folded(facts.name) ||
+        (!facts.repository.empty() && wanted == folded(facts.repository)))
+      return facts;
+  }
+  return std::nullopt;
 }
 
 int64_t count_parameters(const ModelConfig& config) {

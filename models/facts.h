@@ -7,8 +7,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
+#include "core/embedded_text.h"
 #include "models/model_config.h"
 
 namespace slmtune::models {
@@ -30,6 +33,13 @@ struct ModelFacts {
 // N001, R001… mistakes of form (all at once), R012 a key that no family knows; F05x a shape that
 // its family refuses.
 ModelFacts read_facts(const std::filesystem::path& path);
+
+// The files of configs/models, which are part of the program, by name.
+std::span<const EmbeddedText> embedded_models();
+
+// Facts of the model that `name` means: the name of its file ("qwen2.5-14b"), its repository, or a
+// folder called as that ("models/Qwen2.5-14B-Instruct"). None when no file is of it.
+std::optional<ModelFacts> find_facts(const std::string& name);
 
 // Parameters of a model of this shape, a tied head counted once; nothing of their size is
 // allocated.

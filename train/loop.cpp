@@ -6,20 +6,25 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <span>
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/process_memory.h"
 #include "core/seed.h"
 #include "core/text.h"
 #include "lora/attach.h"
+#include "train/embedding_noise.h"
 #include "train/schedule.h"
 
 namespace slmtune::train {
 namespace {
 
 constexpr int kMaxBadSteps = 3;
+// Validation rows that are in memory at a time; even, so that no pair is cut.
+constexpr size_t kRowsAtOnce = 1024;
 
 bool asked_to_stop(const TrainJob& job) {
   return job.should_stop && job.should_stop();
@@ -39,7 +44,8 @@ struct Run {
       : job(a_job),
         objective(an_objective),
         plan(make_plan(*job.train, job.config, job.eval, job.pack, job.model->device.is_cpu())),
-        optimizer(models::trainable_tensors(*job.model), job.config),
+        optimizer(make_optimizer(models::trainable_tensors(*job.model), job.config)),
+        noise(*job.model, job.config.neftune_alpha),
         batches(*job.train, plan, job.config) {}
 
   double epoch() const {
@@ -49,7 +55,8 @@ struct Run {
   const TrainJob& job;
   Objective& objective;
   const RunPlan plan;
-  AdamW optimizer;
+  const std::unique_ptr<Optimizer> optimizer;
+  const EmbeddingNoise noise;
   StepBatches batches;
   TrainState state;
   Clock clock;
@@ -57,6 +64,7 @@ struct Run {
   double last_saved = now_seconds();
   int64_t saves = 0;
   double save_seconds = 0.0;
+  std::optional<Rehearsal> rehearsal;
 };
 
 // Sums over the micro-batches of a step or a validation.
@@ -69,20 +77,20 @@ struct Sums {
 
 // What one optimiser step did.
 struct Step {
-  Sums sums;
+  Sums sums = {};
+  NamedNumbers metrics = {};
   double loss = 0.0;  // mean
   int64_t rows = 0;
   double learning_rate = 0.0, grad_norm = 0.0, seconds = 0.0;
   bool skipped = false;
 };
 
-// Losses of the micro-batches; while training also their gradients, which add up in the parameters.
-// None when asked to stop.
-std::optional<Sums> go_through(Run& run, Part part, std::span<const data::MicroBatch> batches) {
-  Sums sums;
+// Adds up the losses of the micro-batches; while training also their gradients, which add up in the
+// parameters. False when asked to stop.
+bool go_through(Run& run, Part part, std::span<const data::MicroBatch> batches, Sums& sums) {
   at::Tensor loss = at::zeros({}, at::device(run.job.model->device).dtype(at::kDouble));
   for (const data::MicroBatch& batch : batches) {
-    if (asked_to_stop(run.job)) return std::nullopt;
+    if (asked_to_stop(run.job)) return false;
     BatchLoss one = run.objective.loss(part, batch);
     if (one.sum.requires_grad()) one.sum.backward();
     loss.add_(one.sum.detach());
@@ -92,8 +100,12 @@ std::optional<Sums> go_through(Run& run, Part part, std::span<const data::MicroB
     sums.tokens += static_cast<int64_t>(batch.ids.size());
     sums.label_tokens += batch.trained;
   }
-  sums.loss = loss.item<double>();
-  return sums;
+  sums.loss += loss.item<double>();
+  return true;
+}
+
+NamedNumbers metrics_of(const Run& run, const Sums& sums) {
+  return sums.metrics.defined() ? run.objective.metrics(sums.metrics, sums.count) : NamedNumbers();
 }
 
 // Forward and backward over the rows of one step.
@@ -101,9 +113,11 @@ std::optional<Step> accumulate(Run& run) {
   const std::span<const uint64_t> rows = run.batches.rows_of(run.state.step);
   const ShouldStop stop = [&run] { return asked_to_stop(run.job); };
   if (!run.objective.begin(Part::kTrain, rows, stop)) return std::nullopt;
-  std::optional<Sums> sums = go_through(run, Part::kTrain, run.batches.of(run.state.step));
-  if (!sums) return std::nullopt;
-  return Step{.sums = *sums, .rows = static_cast<int64_t>(rows.size())};
+  Step step{.rows = static_cast<int64_t>(rows.size())};
+  if (!go_through(run, Part::kTrain, run.batches.of(run.state.step), step.sums))
+    return std::nullopt;
+  step.metrics = metrics_of(run, step.sums);
+  return step;
 }
 
 // Divides by the count of the whole step, clips and updates. A step whose loss or gradient
@@ -116,8 +130,8 @@ void update(Run& run, Step& step) {
   step.loss = step.sums.loss * scale;
   step.grad_norm = std::nan("");
   if (std::isfinite(step.loss))
-    step.grad_norm = run.optimizer.step(step.learning_rate, scale, config.clip_norm);
-  run.optimizer.zero_grad();
+    step.grad_norm = run.optimizer->step(step.learning_rate, scale, config.clip_norm);
+  run.optimizer->zero_grad();
   step.skipped = !std::isfinite(step.grad_norm);
 }
 
@@ -129,7 +143,13 @@ std::optional<Sums> validate(Run& run) {
   std::iota(rows.begin(), rows.end(), uint64_t{0});
   const ShouldStop stop = [&run] { return asked_to_stop(run.job); };
   if (!run.objective.begin(Part::kValid, rows, stop)) return std::nullopt;
-  return go_through(run, Part::kValid, batches_of_all(*run.job.valid, run.plan));
+  Sums sums;
+  for (size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
+    const auto group = std::span(rows).subspan(first, std::min(kRowsAtOnce, rows.size() - first));
+    if (!go_through(run, Part::kValid, batches_of(*run.job.valid, run.plan, group), sums))
+      return std::nullopt;
+  }
+  return sums;
 }
 
 void save(Run& run) {
@@ -137,10 +157,18 @@ void save(Run& run) {
   const double started = now_seconds();
   run.state.seconds = run.clock.total();
   run.job.run->sync_log();
-  save_checkpoint(run.job.run->path(), *run.job.model, run.optimizer, run.state);
+  save_checkpoint(run.job.run->path(), *run.job.model, *run.optimizer, run.state);
   run.last_saved = now_seconds();
   ++run.saves;
   run.save_seconds += run.last_saved - started;
+}
+
+// Those that a JSON file can hold.
+std::map<std::string, double> finite(const NamedNumbers& numbers) {
+  std::map<std::string, double> kept;
+  for (const auto& [name, value] : numbers)
+    if (std::isfinite(value)) kept[name] = value;
+  return kept;
 }
 
 void log_validation(Run& run, const Sums& sums, double loss) {
@@ -148,7 +176,9 @@ void log_validation(Run& run, const Sums& sums, double loss) {
   OrderedJson record = {{"step", state.step}, {"epoch", run.epoch()}, {"valid_loss", loss}};
   std::string text =
       fmt::format("step {}/{}: validation loss {:.4f}", state.step, run.plan.total, loss);
-  for (const auto& [name, value] : run.objective.metrics(sums.metrics, sums.count)) {
+  const NamedNumbers metrics = metrics_of(run, sums);
+  state.valid_metrics = finite(metrics);
+  for (const auto& [name, value] : metrics) {
     record["valid_" + name] = value;
     text += fmt::format(", {} {:.4f}", name, value);
   }
@@ -191,6 +221,7 @@ void count(Run& run, const Step& step) {
   }
   if (!run.state.first_loss) run.state.first_loss = step.loss;
   run.state.last_loss = step.loss;
+  run.state.metrics = finite(step.metrics);
 }
 
 // A line of log.jsonl and the progress line.
@@ -205,8 +236,7 @@ void report(Run& run, const Step& step) {
                         {"label_tokens", step.sums.label_tokens},
                         {"tokens_per_second", static_cast<double>(step.sums.tokens) / step.seconds},
                         {"seconds", state.seconds}};
-  for (const auto& [name, value] : run.objective.metrics(step.sums.metrics, step.sums.count))
-    record[name] = value;
+  for (const auto& [name, value] : step.metrics) record[name] = value;
   if (step.skipped) record["skipped"] = true;
   run.job.run->log(state.step, record);
   const double per_step = state.seconds / static_cast<double>(state.step);
@@ -225,7 +255,7 @@ bool train_step(Run& run, uint64_t dropout_seed) {
   lora::set_training(*run.job.model, true);
   std::optional<Step> step = accumulate(run);
   if (!step) {
-    run.optimizer.zero_grad();
+    run.optimizer->zero_grad();
     return false;
   }
   update(run, *step);
@@ -248,13 +278,26 @@ bool train_step(Run& run, uint64_t dropout_seed) {
 void open_checkpoint(Run& run) {
   const TrainJob& job = run.job;
   if (job.resume_from) {
-    run.state = load_checkpoint(*job.resume_from, *job.model, run.optimizer, job.identity);
+    run.state = load_checkpoint(*job.resume_from, *job.model, *run.optimizer, job.identity);
     run.clock.before = run.state.seconds;
     job.run->rewind(run.state.step, run.state.valid_step == run.state.step);
   } else if (job.start_from) {
-    load_weights(*job.start_from, *job.model, run.optimizer);
+    load_weights(*job.start_from, *job.model, *run.optimizer);
   }
   run.state.identity = job.identity;
+}
+
+// Tries the largest micro-batch; what comes after is as if it had not been. False when asked to
+// stop.
+bool rehearse(Run& run) {
+  if (!run.job.on_rehearsal || run.state.step >= run.plan.total) return true;
+  restart_peak_memory();  // where it is allowed: else loading counts, too
+  lora::set_training(*run.job.model, true);
+  run.rehearsal = rehearse(run.objective, run.job.train->rows, run.plan, run.job.config.batch_rows,
+                           [&run] { return asked_to_stop(run.job); });
+  run.optimizer->zero_grad();
+  if (run.rehearsal) run.job.on_rehearsal(*run.rehearsal);
+  return run.rehearsal.has_value();
 }
 
 // Steps, validations and checkpoints up to the end; why it ended.
@@ -285,6 +328,8 @@ TrainResult make_result(const Run& run, const std::string& ended) {
   result.tokens_per_second = run.clock.speed();
   result.saves = run.saves;
   result.save_seconds = run.save_seconds;
+  result.rehearsal = run.rehearsal;
+  if (run.job.model->device.is_cpu()) result.peak_memory = peak_memory();
   result.ended = ended;
   return result;
 }
@@ -293,9 +338,9 @@ TrainResult make_result(const Run& run, const std::string& ended) {
 
 TrainResult run_loop(const TrainJob& job, Objective& objective) {
   Run run(job, objective);
-  const bool is_ready = objective.prepare([&job] { return asked_to_stop(job); });
+  const bool is_ready = objective.prepare(run.plan, [&job] { return asked_to_stop(job); });
   open_checkpoint(run);
-  const std::string ended = is_ready ? train_steps(run) : "stopped";
+  const std::string ended = is_ready && rehearse(run) ? train_steps(run) : "stopped";
   lora::set_training(*job.model, false);
   if (ended != "stopped" && run.state.skipped_steps == run.state.step) throw_diverged(run);
   save(run);

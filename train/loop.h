@@ -10,6 +10,7 @@
 #include "models/causal_lm.h"
 #include "train/checkpoint.h"
 #include "train/objective.h"
+#include "train/rehearsal.h"
 #include "train/run_folder.h"
 #include "train/run_plan.h"
 #include "train/train_config.h"
@@ -31,6 +32,9 @@ struct TrainJob {
   // Asked between micro-batches; true = save a checkpoint and stop (signals). A step that is
   // stopped in its middle is discarded, so that it is done as a whole when the run goes on.
   ShouldStop should_stop;
+  // Told what the largest micro-batch took, which is tried before step 1; may throw. Without it
+  // nothing is tried.
+  std::function<void(const Rehearsal&)> on_rehearsal;
 };
 
 struct TrainResult {
@@ -41,6 +45,8 @@ struct TrainResult {
   double tokens_per_second = 0;      // of this part of the run, validation and checkpoints left out
   int64_t saves = 0;                 // checkpoints of this part of the run
   double save_seconds = 0;           // what they took
+  std::optional<Rehearsal> rehearsal;
+  std::optional<uint64_t> peak_memory;  // of the process up to the last step, bytes; on the CPU
   std::string ended;                 // "done", "max_minutes", "stopped"
 };
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "core/error.h"
 #include "train/schedule.h"
@@ -75,9 +74,8 @@ std::vector<data::MicroBatch> StepBatches::of(int64_t step) {
   return batches;
 }
 
-std::vector<data::MicroBatch> batches_of_all(const data::Dataset& dataset, const RunPlan& plan) {
-  std::vector<uint64_t> rows(dataset.rows.size());
-  std::iota(rows.begin(), rows.end(), uint64_t{0});
+std::vector<data::MicroBatch> batches_of(const data::Dataset& dataset, const RunPlan& plan,
+                                         std::span<const uint64_t> rows) {
   return data::pack(dataset.rows, rows, plan.micro_batch_tokens, plan.pack);
 }
 

@@ -48,7 +48,8 @@ class StepBatches {
   int64_t epoch_ = -1;
 };
 
-// All rows of `dataset` in micro-batches.
-std::vector<data::MicroBatch> batches_of_all(const data::Dataset& dataset, const RunPlan& plan);
+// Some rows of `dataset` in micro-batches.
+std::vector<data::MicroBatch> batches_of(const data::Dataset& dataset, const RunPlan& plan,
+                                         std::span<const uint64_t> rows);
 
 }  // namespace slmtune::train

@@ -39,6 +39,7 @@ ExitCode translated(Arguments... arguments) {
 
 constexpr Engine kEngine = {
     .train = translated<run_train>,
+    .plan = translated<run_plan>,
     .eval = translated<run_eval>,
     .generate = translated<run_generate>,
     .chat = translated<run_chat>,

@@ -7,6 +7,7 @@
 namespace slmtune::cli {
 
 ExitCode run_train(const TrainOptions& options, const Recipe& recipe, const Program& program);
+ExitCode run_plan(const PlanOptions& options, const Common& common);
 ExitCode run_eval(const EvalOptions& options, const Common& common);
 ExitCode run_generate(const GenerateOptions& options, const Common& common);
 ExitCode run_chat(const ChatOptions& options, const Common& common);

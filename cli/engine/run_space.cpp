@@ -6,11 +6,13 @@
 
 #include "cli/engine/exports.h"
 #include "cli/engine/publish.h"
+#include "cli/engine/run_sizes.h"
 #include "core/atomic_file.h"
 #include "core/disk_space.h"
 #include "core/text.h"
-#include "lora/targets.h"
 #include "models/families/family.h"
+#include "models/stored_weights.h"
+#include "train/checkpoint.h"
 
 namespace slmtune::cli {
 namespace {
@@ -27,45 +29,17 @@ std::unique_ptr<models::CausalLM> skeleton_of(const ModelInputs& inputs,
   return models::find_family(inputs.config.architecture)->build(inputs.config, options);
 }
 
-// What trains.
-struct Trained {
-  uint64_t values = 0, tensors = 0;
-  void add(int64_t count) {
-    values += static_cast<uint64_t>(count);
-    ++tensors;
-  }
-};
-
-Trained trained_by(const Recipe& recipe, const ModelInputs& inputs, models::CausalLM& skeleton) {
-  Trained trained;
-  if (recipe.method == "full") {
-    skeleton.for_each_parameter(
-        [&](const std::string&, at::Tensor& tensor) { trained.add(tensor.numel()); });
-  } else if (inputs.adapter) {
-    const fs::path file = *inputs.adapter / "adapter_model.safetensors";
-    if (!fs::exists(file)) return trained;  // loading it says what is wrong
-    const SafetensorsFile adapter = SafetensorsFile::open(file);
-    for (const auto& [name, view] : adapter.tensors()) trained.add(view.elements());
-  } else {
-    lora::Targets targets(recipe.lora.targets, "lora.targets");
-    skeleton.for_each_linear([&](const std::string& name, models::Linear& linear) {
-      if (!targets.matches(name)) return;
-      trained.add(recipe.lora.rank * linear.weight->in_features());
-      trained.add(recipe.lora.rank * linear.weight->out_features());
-    });
-  }
-  return trained;
-}
-
 // The tensors of an export without their values.
 exporting::ModelParts planned_parts(const Recipe& recipe, const ModelInputs& inputs,
                                     models::CausalLM& skeleton) {
   exporting::ModelParts parts{inputs.config, {}, inputs.base, recipe.name};
   std::optional<TensorFolder> base;
   if (!inputs.facts && recipe.method != "full") base = TensorFolder::open(inputs.base);
+  const auto stored =
+      base ? models::stored_weights(*base) : std::map<std::string, models::StoredWeight>();
   skeleton.for_each_parameter([&](const std::string& name, at::Tensor& tensor) {
-    const DType dtype =
-        base && base->contains(name) ? base->at(name).dtype : stored_dtype(skeleton.dtype);
+    const auto found = stored.find(name);
+    const DType dtype = found != stored.end() ? found->second.dtype : stored_dtype(skeleton.dtype);
     parts.tensors.push_back({name, dtype, tensor.sizes().vec(), {}});
   });
   return parts;
@@ -103,13 +77,21 @@ class Disks {
 void check_run_space(const Recipe& recipe, const ModelInputs& inputs,
                      const kernels::DeviceChoice& device) {
   const auto skeleton = skeleton_of(inputs, device);
-  const Trained trained = trained_by(recipe, inputs, *skeleton);
+  const train::TrainedSizes trained = trained_sizes(recipe, inputs.config, inputs.adapter);
   // Adapters are float32 beside any base.
   const bool is_full = recipe.method == "full";
   const uint64_t value_bytes = is_full ? dtype_bytes(stored_dtype(device.dtype)) : 4;
-  const uint64_t weights = trained.values * value_bytes + trained.tensors * kEntryBytes;
+  const uint64_t entries = trained.tensors.size() * kEntryBytes;
+  const uint64_t weights = static_cast<uint64_t>(trained.values()) * value_bytes + entries;
+  const uint64_t moments =
+      train::moment_bytes(recipe.train.optimizer, static_cast<int64_t>(value_bytes), trained) +
+      4 * entries;
+  // The newest ones, that of the best validation, and the next, which is written before an old one
+  // goes.
+  const uint64_t checkpoints = train::kKeptCheckpoints + 2;
   Disks disks;
-  disks.add(recipe.store, 2 * (3 * weights + kEntryBytes), "two checkpoints");  // weights, moments
+  disks.add(recipe.store, checkpoints * (weights + moments + kEntryBytes),
+            fmt::format("{} checkpoints", checkpoints));
   disks.add(recipe.store, weights + kSmallFiles, "the snapshot");
   if (recipe.exports.empty()) return disks.check();
   const exporting::ModelParts parts = planned_parts(recipe, inputs, *skeleton);

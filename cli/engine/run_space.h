@@ -5,7 +5,7 @@
 
 namespace slmtune::cli {
 
-// Two checkpoints, the snapshot and the exports of the recipe, each on the disk it goes to. Counted
+// The checkpoints, the snapshot and the exports of the recipe, each on the disk it goes to. Counted
 // from names, shapes and encodings; no weight is read. W002 with the needed and the free bytes.
 void check_run_space(const Recipe& recipe, const ModelInputs& inputs,
                      const kernels::DeviceChoice& device);

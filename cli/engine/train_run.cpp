@@ -8,6 +8,9 @@
 #include "core/stop.h"
 #include "lora/attach.h"
 #include "lora/peft_files.h"
+#include "train/dpo.h"
+#include "train/kto.h"
+#include "train/sft.h"
 
 namespace slmtune::cli {
 namespace {
@@ -26,6 +29,7 @@ void check_continued(const Recipe& recipe, const lora::LoraConfig& found) {
   if (recipe.lora.variant != found.variant) differs("variant", recipe.lora.variant, found.variant);
   if (recipe.lora.rank != found.rank) differs("rank", recipe.lora.rank, found.rank);
   if (recipe.lora.alpha != found.alpha) differs("alpha", recipe.lora.alpha, found.alpha);
+  if (recipe.lora.init != found.init) differs("init", recipe.lora.init, found.init);
 }
 
 std::unique_ptr<models::CausalLM> load_base(const Recipe& recipe, const ModelInputs& inputs,
@@ -65,13 +69,15 @@ TrainedModel make_trainable(const Recipe& recipe, const ModelInputs& inputs,
   return trained;
 }
 
-train::TrainResult train_model(const Recipe& recipe, const TrainRows& rows, TrainedModel& trained,
+train::TrainResult train_model(const Recipe& recipe, const TrainRows& rows,
+                               const MemoryChoice& memory, TrainedModel& trained,
                              OpenRun& run, const train::Identity& identity) {
   train::TrainJob job;
   job.model = trained.model.get();
   job.train = &rows.train;
   job.valid = rows.valid ? &*rows.valid : nullptr;
   job.config = recipe.train;
+  job.config.plus_ratio = recipe.lora.plus_ratio;
   job.eval = recipe.eval;
   job.pack = rows.config.pack;
   job.run = &run.folder;
@@ -79,8 +85,15 @@ train::TrainResult train_model(const Recipe& recipe, const TrainRows& rows, Trai
   job.start_from = run.start_from;
   job.identity = identity;
   job.should_stop = [] { return stop_requested() != 0; };
+  if (trained.model->device.is_cpu())
+    job.on_rehearsal = [&memory](const train::Rehearsal& rehearsal) {
+      check_rehearsal(memory, rehearsal);
+    };
+  trained.model->recompute_layers = memory.setting.recompute;
   const StopDeferred own_way;  // the loop saves a checkpoint first
   try {
+    if (recipe.objective == "dpo") return train::run_dpo(job);
+    if (recipe.objective == "kto") return train::run_kto(job);
     return train::run_sft(job);
   } catch (const UserError& error) {
     // A diverged run is over: going on from its checkpoint with the same settings would only

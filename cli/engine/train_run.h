@@ -4,9 +4,10 @@
 #include <optional>
 #include <string>
 
+#include "cli/engine/memory_choice.h"
 #include "cli/engine/resume.h"
 #include "cli/engine/train_inputs.h"
-#include "train/sft.h"
+#include "train/loop.h"
 
 namespace slmtune::cli {
 
@@ -23,7 +24,9 @@ TrainedModel make_trainable(const Recipe& recipe, const ModelInputs& inputs,
                             const kernels::DeviceChoice& device, const std::filesystem::path& run);
 
 // Runs the loop. A wish to stop (core/stop.h) becomes a checkpoint and `ended` "stopped".
-train::TrainResult train_model(const Recipe& recipe, const TrainRows& rows, TrainedModel& trained,
+// G011 when its largest micro-batch takes more than `memory` allows.
+train::TrainResult train_model(const Recipe& recipe, const TrainRows& rows,
+                               const MemoryChoice& memory, TrainedModel& trained,
                              OpenRun& run, const train::Identity& identity);
 
 }  // namespace slmtune::cli

@@ -57,6 +57,17 @@ TEST(Facts, CountTheModelsOfTheTable) {
     EXPECT_EQ(count_parameters(all.at(file).config), count) << file;
 }
 
+TEST(Facts, AreFoundByNameRepositoryOrFolder) {
+  for (const char* name : {"qwen2.5-14b", "Qwen/Qwen2.5-14B-Instruct", "models/Qwen2.5-14B-Instruct"})
+    EXPECT_EQ(find_facts(name).value().name, "qwen2.5-14b") << name;
+  EXPECT_FALSE(find_facts("models/Qwen2.5-15B"));
+  EXPECT_FALSE(find_facts(""));
+}
+
+TEST(Facts, ArePartOfTheProgram) {
+  EXPECT_EQ(embedded_models().size(), all_facts().size());
+}
+
 std::string code_of(const std::string& text) {
   TempFolder folder;
   folder.write("facts.yaml", text);

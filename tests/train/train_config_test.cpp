@@ -86,7 +86,34 @@ TEST(TrainConfig, RefusesUnknownWords) {
   EXPECT_EQ(code_of("schedule: cosin"), "R005");
   EXPECT_EQ(code_of("optimizer: sgd"), "R005");
   EXPECT_EQ(code_of("lerning_rate: 1"), "R012");
-  EXPECT_EQ(code_of("recompute: all"), "R015");
+  EXPECT_EQ(code_of("recompute: some"), "R003");
+}
+
+TEST(TrainConfig, RecomputeIsAWordOrANumberOfLayers) {
+  const auto text = [](const std::string& body) {
+    for (const auto& [key, value] : TrainConfig::fields().values(parse_train(body)))
+      if (key == "recompute") return value;
+    return std::string();
+  };
+  EXPECT_EQ(parse_train("").recompute, std::nullopt);
+  EXPECT_EQ(parse_train("recompute: none").recompute, 0);
+  EXPECT_EQ(parse_train("recompute: all").recompute, kAllLayers);
+  EXPECT_EQ(parse_train("recompute: 7").recompute, 7);
+  for (const char* value : {"auto", "none", "all", "7"})
+    EXPECT_EQ(text("recompute: " + std::string(value)), value);
+  EXPECT_EQ(text("recompute: 0"), "none");
+  EXPECT_EQ(code_of("recompute: -1"), "R004");
+}
+
+TEST(BudgetConfig, ReadsMemoryAndPrice) {
+  YamlReader yaml = YamlReader::from_string(
+      "budget: {memory_gib: 11.5, kwh_price: 0.4, currency: CHF}\n", "test.yaml");
+  const BudgetConfig config = BudgetConfig::fields().read(yaml.section("budget"));
+  yaml.finish();
+  EXPECT_EQ(config.memory_gib, 11.5);
+  EXPECT_EQ(config.kwh_price, 0.4);
+  EXPECT_EQ(config.currency, "CHF");
+  EXPECT_EQ(BudgetConfig{}.memory_gib, std::nullopt);
 }
 
 TEST(EvalConfig, ReadsShareAndMetrics) {
