@@ -78,7 +78,8 @@ class Bench:
     def peer(self, command, job, environment=None, on_line=lambda line: None):
         path = self.work / "job.json"
         path.write_text(json.dumps({"threads": self.threads, **job}))
-        return self.run([sys.executable, str(PEER), command, str(path)], environment, on_line)
+        lines, usage = self.run([sys.executable, str(PEER), command, str(path)], environment, on_line)
+        return [json.loads(line) for line in lines if line.startswith('{"')], usage  # trainers print, too
 
     def run(self, command, environment=None, on_line=lambda line: None, on_error_line=lambda process, line: None):
         """Standard output's lines, and seconds and peak memory of the process."""
@@ -170,10 +171,9 @@ class Bench:
         if side == "peer-tuned":
             environment["GLIBC_TUNABLES"] = TUNED
         job = {key: value for key, value in job.items() if key != "place"}
-        lines, usage = self.peer("train", {**job, "order": batches, "learning_rate": case.learning_rate,
+        records, usage = self.peer("train", {**job, "order": batches, "learning_rate": case.learning_rate,
                                            "clip_norm": 1.0, "objective": case.objective,
                                            "autocast": case.dtype == "bfloat16"}, environment, on_line)
-        records = [json.loads(line) for line in lines]
         return {"steps": [r for r in records if "step" in r], "wall_seconds": usage["wall_seconds"],
                 "peak_bytes": records[-1]["peak_bytes"], "base_bytes": records[0]["base_bytes"],
                 "first_step_seconds": first[0] - usage["started"]}
@@ -220,8 +220,8 @@ class Bench:
 
     def rates(self):
         """Operations per second of matrix products here and now, by number type."""
-        lines, _ = self.peer("rate", {"repeats": 15}, {"OMP_NUM_THREADS": str(self.threads)})
-        return {r["dtype"]: r["operations_per_second"] for r in map(json.loads, lines)}
+        records, _ = self.peer("rate", {"repeats": 15}, {"OMP_NUM_THREADS": str(self.threads)})
+        return {record["dtype"]: record["operations_per_second"] for record in records}
 
     # The comparison.
 

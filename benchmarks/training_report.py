@@ -123,8 +123,28 @@ def tables(results):
     return table(SIDE_HEADS, sides), table(RATIO_HEADS, ratios)
 
 
+def length_rows(results):
+    """Time per token of long rows over that of short ones, where both were run."""
+    speeds = {}
+    for result in results:
+        case = result["case"]
+        for side, values in result["sides"].items():
+            speeds[case["shape"], case["dtype"], side, case["batch"]] = values["tokens_per_second"]["median"]
+    for (shape, dtype, side, batch), speed in speeds.items():
+        longer = speeds.get((shape, dtype, side, "1x2048"))
+        if batch == "1x512" and longer:
+            yield f"{shape}, {dtype}", side, f"{speed / longer:.2f} ×"
+
+
 def print_case(result):
     print("\n\n".join(tables([result])) + "\n", flush=True)
+
+
+def length_table(results):
+    rows = list(length_rows(results))
+    if not rows:
+        return ""
+    return "\n" + table(("setting", "side", "time per token at 1x2048, over 1x512"), rows) + "\n"
 
 
 def write_report(path, results, options):
@@ -143,4 +163,4 @@ compared before any speed was.
 {first} against the others: speed above 1 is faster, memory and time below 1 are less.
 
 {ratios}
-""")
+{length_table(results)}""")

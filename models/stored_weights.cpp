@@ -183,7 +183,7 @@ StoredWeight QuantisedReader::read() {
   return weight_;
 }
 
-at::ScalarType rounded_type(DType dtype) {
+at::ScalarType scalar_type(DType dtype) {
   return dtype == DType::kBF16 ? at::kBFloat16 : dtype == DType::kF16 ? at::kHalf : at::kFloat;
 }
 
@@ -212,7 +212,6 @@ kernels::Nf4Weight nf4_weight(const StoredWeight& weight) {
     stored.offset = weight.offset;
   }
   stored.block = weight.block;
-  stored.dtype = rounded_type(weight.dtype);
   return {weight.shape[0], weight.shape[1], std::move(stored)};
 }
 
@@ -255,7 +254,7 @@ std::unique_ptr<kernels::FrozenWeight> read_4bit(const StoredWeight& weight) {
 
 at::Tensor stored_values(const StoredWeight& weight) {
   if (!weight.is_4bit()) return borrow_tensor(*weight.bytes);
-  return nf4_weight(weight).dense(rounded_type(weight.dtype));
+  return nf4_weight(weight).dense(scalar_type(weight.dtype));
 }
 
 }  // namespace slmtune::models

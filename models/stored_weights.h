@@ -19,7 +19,9 @@
 namespace slmtune::models {
 
 struct StoredWeight {
-  DType dtype = DType::kF32;          // of the values: of a 4-bit weight, what they are rounded to
+  // Of the values; of a 4-bit weight, the type it was quantised from and is written out in. A model
+  // computes with its exact values in the model's own type, as bitsandbytes does.
+  DType dtype = DType::kF32;
   std::vector<int64_t> shape;         // of the values; [out, in] of a 4-bit weight
   const TensorView* bytes = nullptr;  // the values, or two 4-bit codes a byte
   // Of a 4-bit weight only: its block scales, and their scales with double quantisation.

@@ -108,6 +108,7 @@ Manifest manifest_from_json(const Json& json, const std::string& where) {
   manifest.parent = json_text(json, "parent", where);
   manifest.base_path = json_text(json, "base_path", where);
   manifest.program_version = json_text(json, "program_version", where);
+  if (json.contains("base_quant")) manifest.base_quant = json_text(json, "base_quant", where);
   if (json.contains("run")) manifest.run = json_text(json, "run", where);
   if (json.contains("content")) manifest.content = json_text(json, "content", where);
   manifest.hashes = json.at("hashes").get<std::map<std::string, std::string>>();
@@ -130,6 +131,7 @@ OrderedJson manifest_to_json(const Manifest& manifest) {
   json["method"] = manifest.method;
   json["parent"] = manifest.parent;
   json["base_path"] = manifest.base_path;
+  if (!manifest.base_quant.empty()) json["base_quant"] = manifest.base_quant;
   json["program_version"] = manifest.program_version;
   json["run"] = manifest.run;
   json["hashes"] = manifest.hashes;

@@ -25,6 +25,7 @@ struct Manifest {
   std::string method;           // lora | full
   std::string parent;           // "" or "STORE#n": the snapshot training went on from
   std::string base_path;        // model folder, as the recipe names it
+  std::string base_quant;       // "nf4" when the base's own files are in 4 bits; else ""
   std::string program_version;  // filled by publish when empty
   std::string run;              // name of the run's folder in runs/; "" in older manifests
   // SHA-256 of base, dataset, recipe, tokenizer, template, and of the parent's manifest.json

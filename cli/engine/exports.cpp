@@ -42,6 +42,10 @@ MergedModel merged_model(models::CausalLM& model, const fs::path& weights_folder
                          const fs::path& folder, const std::string& name) {
   auto weights = std::make_unique<TensorFolder>(TensorFolder::open(weights_folder));
   std::vector<TensorSource> tensors = lora::merged_tensors(model, *weights);
+  if (model.config().stored_quant != "none")
+    log_info("export: the base '" + weights_folder.string() +
+             "' is stored in 4 bits, so the merged weights are as exact as those, though each is "
+             "written out in full");
   return {std::move(weights), {model.config(), std::move(tensors), folder, name}};
 }
 

@@ -9,6 +9,7 @@
 #include "data/chat/chat_template.h"
 #include "data/tokenizer/tokenizer.h"
 #include "models/facts.h"
+#include "models/stored_weights.h"
 #include "store/manifest.h"
 
 namespace slmtune::cli {
@@ -36,10 +37,12 @@ Inspection inspect_weights(const fs::path& folder) {
   TensorFolder weights = TensorFolder::open(folder);
   std::map<std::string, uint64_t> by_dtype;
   uint64_t elements = 0, bytes = 0;
-  for (const auto& [name, view] : weights.tensors()) {
-    by_dtype[std::string(dtype_name(view->dtype))] += view->elements();
-    elements += view->elements();
-    bytes += view->bytes.size();
+  for (const auto& [name, view] : weights.tensors()) bytes += view->bytes.size();
+  for (const auto& [name, weight] : models::stored_weights(weights)) {
+    uint64_t count = 1;
+    for (const int64_t size : weight.shape) count *= static_cast<uint64_t>(size);
+    by_dtype[weight.is_4bit() ? "NF4" : std::string(dtype_name(weight.dtype))] += count;
+    elements += count;
   }
   std::string dtypes;
   for (const auto& [name, count] : by_dtype) dtypes += (dtypes.empty() ? "" : ", ") + name;

@@ -24,7 +24,8 @@ ExitCode run_merge(const MergeOptions& options, const Common& common) {
     print_json({{"schema", 1},
                 {"format", "hf"},
                 {"path", to.string()},
-                {"tensors", merged.parts.tensors.size()}});
+                {"tensors", merged.parts.tensors.size()},
+                {"base_quant", merged.parts.config.stored_quant}});
   else
     print_line(to.string());
   return ExitCode::kDone;

@@ -35,6 +35,20 @@ DynamicMap make_map(bool with_sign) {
   return map;
 }
 
+// Middles between neighbours; the last place is unused.
+DynamicMap middles_between(const DynamicMap& map) {
+  DynamicMap between{};
+  for (size_t i = 0; i + 1 < map.size(); ++i) between[i] = (map[i] + map[i + 1]) * 0.5f;
+  return between;
+}
+
+// The number of middles below x, by halving without a branch that could be guessed wrongly.
+uint8_t code_below(const DynamicMap& between, float x) {
+  size_t code = 0;
+  for (size_t half = 128; half > 0; half /= 2) code += x > between[code + half - 1] ? half : 0;
+  return static_cast<uint8_t>(code);
+}
+
 }  // namespace
 
 const DynamicMap& signed_dynamic_map() {
@@ -48,23 +62,19 @@ const DynamicMap& unsigned_dynamic_map() {
 }
 
 uint8_t nearest_code(const DynamicMap& map, float x) {
-  const auto above = std::lower_bound(map.begin(), map.end(), x);
-  if (above == map.begin()) return 0;
-  if (above == map.end()) return 255;
-  const auto index = static_cast<uint8_t>(above - map.begin());
-  const float middle = (map[index - 1u] + map[index]) * 0.5f;
-  return x > middle ? index : static_cast<uint8_t>(index - 1);
+  return code_below(middles_between(map), x);
 }
 
 void quantise_dynamic(const DynamicMap& map, const float* x, int64_t count, int64_t block,
                       uint8_t* codes, float* absmax) {
+  const DynamicMap between = middles_between(map);
   for (int64_t start = 0; start < count; start += block) {
     const int64_t stop = std::min(start + block, count);
     float largest = 0.0f;
     for (int64_t i = start; i < stop; ++i) largest = std::max(largest, std::abs(x[i]));
     absmax[start / block] = largest;
     const float scale = largest > 0.0f ? 1.0f / largest : 0.0f;
-    for (int64_t i = start; i < stop; ++i) codes[i] = nearest_code(map, x[i] * scale);
+    for (int64_t i = start; i < stop; ++i) codes[i] = code_below(between, x[i] * scale);
   }
 }
 

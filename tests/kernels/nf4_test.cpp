@@ -135,36 +135,6 @@ TEST(Nf4, DequantisesToTheExactProduct) {
     }
 }
 
-std::vector<float> special_values() {
-  std::vector<float> values = {0.0f, -0.0f, 1.0f, -1.5f, 65504.0f, 65519.9f, 65520.0f, -1e6f};
-  for (float edge : {6.1e-5f, 6.104e-5f, 2.98e-8f, 2.9e-8f, 5.96e-8f, 1e-9f, 3e38f, 1e-40f})
-    values.insert(values.end(), {edge, -edge});
-  SplitMix64 random(5);
-  for (int i = 0; i < 4000; ++i)
-    values.push_back(std::ldexp(static_cast<float>(random.uniform() - 0.5),
-                                static_cast<int>(random.below(60)) - 40));
-  values.push_back(std::numeric_limits<float>::infinity());
-  return values;
-}
-
-TEST(FloatFormats, RoundAsSingleConversionsDo) {
-  const std::vector<float> values = special_values();
-  const auto count = static_cast<int64_t>(values.size());
-  std::vector<float> bfloat16 = values, float16 = values;
-  std::vector<uint16_t> narrow(values.size());
-  round_to_bfloat16(bfloat16.data(), count);
-  round_to_float16(float16.data(), count);
-  narrow_to_bfloat16(values.data(), count, narrow.data());
-  for (size_t i = 0; i < values.size(); ++i) {
-    EXPECT_EQ(bfloat16[i], bf16_to_f32(f32_to_bf16(values[i]))) << values[i];
-    EXPECT_EQ(float16[i], f16_to_f32(f32_to_f16(values[i]))) << values[i];
-    EXPECT_EQ(narrow[i], f32_to_bf16(values[i])) << values[i];
-  }
-  float nan = std::numeric_limits<float>::quiet_NaN();
-  round_to_float16(&nan, 1);
-  EXPECT_TRUE(std::isnan(nan));
-}
-
 TEST(FloatFormats, WidenEveryBitPattern) {
   std::vector<uint16_t> bits(1 << 16);
   std::iota(bits.begin(), bits.end(), uint16_t{0});

@@ -86,23 +86,6 @@ TEST(QuantisedWeights, OfABFloat16ModelMultiplyInItsType) {
     }
 }
 
-TEST(Nf4Weight, ValuesAreRoundedToTheTypeTheyCameFrom) {
-  at::manual_seed(7);
-  const auto state = Nf4Weight(at::randn({33, 96})).state();
-  const auto stored_as = [&](at::ScalarType dtype) {
-    return Nf4Weight(
-        33, 96,
-        {state.at("weight"), state.at("weight.absmax"), state.at("weight.nested_absmax"),
-         state.at("weight.nested_offset").item<float>(), 64, 256, dtype});
-  };
-  const at::Tensor exact = stored_as(at::kFloat).dense(at::kFloat);
-  for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
-    const at::Tensor rounded = exact.to(type);
-    EXPECT_TRUE(at::equal(stored_as(type).dense(at::kFloat), rounded.to(at::kFloat)));
-    EXPECT_TRUE(at::equal(stored_as(type).dense(at::kBFloat16), rounded.to(at::kBFloat16)));
-  }
-}
-
 TEST(Int8Weight, IsOffByHalfAStepAtMost) {
   at::manual_seed(4);
   at::Tensor dense = at::randn({7, 50});

@@ -138,15 +138,6 @@ TEST_F(StoredWeights, MayLieInBytesOfAnotherType) {
   EXPECT_TRUE(at::equal(expected, first([](Quantised& w) { w.parts[""].first = DType::kBF16; })));
 }
 
-TEST_F(StoredWeights, AreRoundedToTheTypeTheyWereQuantisedFrom) {
-  const at::Tensor exact = first();
-  for (const auto& [name, type] :
-       {std::pair{"bfloat16", at::kBFloat16}, std::pair{"float16", at::kHalf}})
-    EXPECT_TRUE(at::equal(first([name = name](Quantised& w) { w.state["dtype"] = name; }),
-                          exact.to(type).to(at::kFloat)))
-        << name;
-}
-
 TEST_F(StoredWeights, MayHavePlainScalesAndOtherBlocks) {
   const at::Tensor dense = at::tensor({1.0, -1.0, 0.0, 1.0}).repeat({16, 4});
   const at::Tensor found = first([&](Quantised& w) {

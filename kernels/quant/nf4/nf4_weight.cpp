@@ -10,7 +10,6 @@
 #include "core/error.h"
 #include "kernels/parallel.h"
 #include "kernels/quant/dynamic_map.h"
-#include "kernels/quant/float_formats.h"
 #include "kernels/quant/nf4/nf4_blocks.h"
 #include "kernels/quant/widened.h"
 
@@ -20,8 +19,9 @@ namespace {
 // Weights that are worked on at once, a whole number of blocks of any size: what they need besides
 // lies on the stack and in the nearest cache.
 constexpr int64_t kRun = 4096, kSmallestBlock = 32;
-// Runs a thread takes on at least: fewer are done before a second thread has started.
-constexpr int64_t kRunsPerTask = 16;
+// Runs, and blocks of scales, that a thread takes on at least: fewer are done before a second
+// thread has started.
+constexpr int64_t kRunsPerTask = 16, kScaleBlocksPerTask = 32;
 
 int64_t pieces(int64_t count, int64_t size) {
   return (count + size - 1) / size;
@@ -44,11 +44,17 @@ void compress_scales(const at::Tensor& absmax, Nf4Tensors& stored) {
   const at::Tensor offset = absmax.mean();
   stored.offset = offset.item<float>();
   const at::Tensor centred = absmax - offset;
-  stored.absmax = at::empty({absmax.numel()}, at::kByte);
-  stored.nested_absmax = at::empty({pieces(absmax.numel(), stored.nested_block)}, at::kFloat);
-  quantise_dynamic(signed_dynamic_map(), centred.const_data_ptr<float>(), absmax.numel(),
-                   stored.nested_block, stored.absmax.mutable_data_ptr<uint8_t>(),
-                   stored.nested_absmax.mutable_data_ptr<float>());
+  const int64_t count = absmax.numel(), block = stored.nested_block;
+  stored.absmax = at::empty({count}, at::kByte);
+  stored.nested_absmax = at::empty({pieces(count, block)}, at::kFloat);
+  const float* in = centred.const_data_ptr<float>();
+  auto* codes = stored.absmax.mutable_data_ptr<uint8_t>();
+  auto* scales = stored.nested_absmax.mutable_data_ptr<float>();
+  parallel_for(0, pieces(count, block), kScaleBlocksPerTask, [&](int64_t begin, int64_t end) {
+    quantise_dynamic(signed_dynamic_map(), in + begin * block,
+                     std::min(end * block, count) - begin * block, block, codes + begin * block,
+                     scales + begin);
+  });
 }
 
 Nf4Tensors quantise(const at::Tensor& dense) {
@@ -100,37 +106,22 @@ std::map<std::string, at::Tensor> Nf4Weight::state() const {
 }
 
 void Nf4Weight::write_dense(at::Tensor& target) const {
+  const auto* packed = stored_.packed.const_data_ptr<uint8_t>();
   const bool wide = target.scalar_type() == at::kFloat;
   for_runs(target.numel(), [&](int64_t first, int64_t size) {
+    std::array<float, kRun / kSmallestBlock> scales;
+    read_scales(first, size, scales.data());
     if (wide)
-      write_run(first, size, target.mutable_data_ptr<float>() + first);
+      dequantise_nf4(packed + first / 2, scales.data(), size, stored_.block,
+                     target.mutable_data_ptr<float>() + first);
     else
-      write_run(first, size, static_cast<uint16_t*>(target.mutable_data_ptr()) + first);
+      dequantise_nf4(packed + first / 2, scales.data(), size, stored_.block,
+                     static_cast<uint16_t*>(target.mutable_data_ptr()) + first);
   });
 }
 
-void Nf4Weight::write_run(int64_t first, int64_t size, float* out) const {
-  std::array<float, kRun / kSmallestBlock> scales;
-  read_scales(first, size, scales.data());
-  dequantise_nf4(stored_.packed.const_data_ptr<uint8_t>() + first / 2, scales.data(), size,
-                 stored_.block, out);
-  if (stored_.dtype == at::kBFloat16) round_to_bfloat16(out, size);
-  if (stored_.dtype == at::kHalf) round_to_float16(out, size);
-}
-
-void Nf4Weight::write_run(int64_t first, int64_t size, uint16_t* out) const {
-  if (stored_.dtype == at::kHalf) {
-    std::array<float, kRun> values;
-    write_run(first, size, values.data());
-    return narrow_to_bfloat16(values.data(), size, out);
-  }
-  std::array<float, kRun / kSmallestBlock> scales;
-  read_scales(first, size, scales.data());
-  dequantise_nf4(stored_.packed.const_data_ptr<uint8_t>() + first / 2, scales.data(), size,
-                 stored_.block, out);
-}
-
-// Scales of the blocks of a run: map[code] · nested_absmax + offset, or as they are stored.
+// Scales of the blocks of `size` weights from `first` on: map[code] · nested_absmax + offset, or as
+// they are stored.
 void Nf4Weight::read_scales(int64_t first, int64_t size, float* scales) const {
   const int64_t begin = first / stored_.block, count = pieces(size, stored_.block);
   if (!stored_.nested_absmax.defined()) {

@@ -13,9 +13,6 @@ struct Nf4Tensors {
   at::Tensor nested_absmax;  // float32, one per nested_block scales; undefined without
   float offset = 0.0f;       // mean of the scales
   int64_t block = 64, nested_block = 256;  // powers of two; block from 32 to 4096
-  // What the values are rounded to when they are written out: the type of the weight that was
-  // quantised, as bitsandbytes records it. float32, bfloat16 or float16.
-  at::ScalarType dtype = at::kFloat;
 };
 
 class Nf4Weight : public QuantisedWeight {
@@ -34,9 +31,6 @@ class Nf4Weight : public QuantisedWeight {
   void write_dense(at::Tensor& target) const override;
 
  private:
-  // `size` weights from `first` on, which begins a block.
-  void write_run(int64_t first, int64_t size, float* out) const;
-  void write_run(int64_t first, int64_t size, uint16_t* bfloat16) const;
   void read_scales(int64_t first, int64_t size, float* scales) const;
 
   Nf4Tensors stored_;
