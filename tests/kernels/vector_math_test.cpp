@@ -2,12 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
-
-#include "kernels/vector_variants.h"
 
 namespace slmtune::kernels {
 namespace {
@@ -15,21 +14,43 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
-// The functions as loops use them: vector code of this machine.
-SLMTUNE_VECTOR_VARIANTS
-void exponentials(const float* x, float* y, int64_t count) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) y[i] = exponential(x[i]);
-}
-SLMTUNE_VECTOR_VARIANTS
-void tangents(const float* x, float* y, int64_t count) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) y[i] = hyperbolic_tangent(x[i]);
-}
-SLMTUNE_VECTOR_VARIANTS
-void to_bfloat16(const float* x, BFloat16Bits* y, int64_t count) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) store_number(x[i], y + i);
+// The functions as loops use them, in every instruction set that SLMTUNE_VECTOR_VARIANTS chooses
+// from and this machine has.
+using Loop = void (*)(const float* x, float* y, int64_t count);
+struct Loops {
+  const char* instructions;
+  Loop exponentials, tangents;
+  void (*to_bfloat16)(const float* x, BFloat16Bits* y, int64_t count);
+};
+
+#define SLMTUNE_LOOPS(name, attribute)                                             \
+  attribute void exponentials_##name(const float* x, float* y, int64_t count) {    \
+    _Pragma("omp simd") for (int64_t i = 0; i < count; ++i)                        \
+        store_number(exponential(x[i]), y + i);                                    \
+  }                                                                                \
+  attribute void tangents_##name(const float* x, float* y, int64_t count) {        \
+    _Pragma("omp simd") for (int64_t i = 0; i < count; ++i)                        \
+        store_number(hyperbolic_tangent(x[i]), y + i);                             \
+  }                                                                                \
+  attribute void to_bfloat16_##name(const float* x, BFloat16Bits* y, int64_t n) {  \
+    _Pragma("omp simd") for (int64_t i = 0; i < n; ++i) store_number(x[i], y + i); \
+  }
+SLMTUNE_LOOPS(plain, )
+#if defined(__x86_64__) && !defined(__clang__)
+SLMTUNE_LOOPS(avx2, __attribute__((target("avx2,fma"))))
+SLMTUNE_LOOPS(avx512, __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))))
+#endif
+#undef SLMTUNE_LOOPS
+
+std::vector<Loops> all_loops() {
+  std::vector<Loops> loops = {{"plain", exponentials_plain, tangents_plain, to_bfloat16_plain}};
+#if defined(__x86_64__) && !defined(__clang__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    loops.push_back({"AVX2", exponentials_avx2, tangents_avx2, to_bfloat16_avx2});
+  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+    loops.push_back({"AVX-512", exponentials_avx512, tangents_avx512, to_bfloat16_avx512});
+#endif
+  return loops;
 }
 
 std::vector<float> evenly(float from, float to, int64_t count) {
@@ -39,8 +60,8 @@ std::vector<float> evenly(float from, float to, int64_t count) {
   return x;
 }
 
-template <typename Loop, typename Exact>
-double worst_relative(const std::vector<float>& x, const Loop& loop, const Exact& exact) {
+template <typename Exact>
+double worst_relative(const std::vector<float>& x, Loop loop, const Exact& exact) {
   std::vector<float> y(x.size());
   loop(x.data(), y.data(), static_cast<int64_t>(x.size()));
   double worst = 0.0;
@@ -58,18 +79,28 @@ constexpr double kUnit = 0x1p-23;  // of a float's last place, relative
 
 TEST(Exponential, IsWithinTwoUnitsOverItsRange) {
   const auto exact = [](double x) { return std::exp(x); };
-  EXPECT_LT(worst_relative(evenly(-86.5f, 88.7f, 200'003), exponentials, exact), 2 * kUnit);
-  EXPECT_LT(worst_relative(evenly(-1e-3f, 1e-3f, 10'001), exponentials, exact), 2 * kUnit);
+  for (const Loops& loops : all_loops()) {
+    SCOPED_TRACE(loops.instructions);
+    const Loop loop = loops.exponentials;
+    EXPECT_LT(worst_relative(evenly(-86.5f, 88.7f, 200'003), loop, exact), 2 * kUnit);
+    EXPECT_LT(worst_relative(evenly(-1e-3f, 1e-3f, 10'001), loop, exact), 2 * kUnit);
+  }
 }
 
 TEST(Exponential, EndsInZeroAndInfinityAndKeepsNaN) {
-  const std::vector<float> x = {-87.0f, -1e30f, -kInfinity, 88.8f, 1e30f, kInfinity, kNaN, 0.0f};
-  std::vector<float> y(x.size());
-  exponentials(x.data(), y.data(), static_cast<int64_t>(x.size()));
-  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(y[i], 0.0f) << i;
-  for (size_t i = 3; i < 6; ++i) EXPECT_EQ(y[i], kInfinity) << i;
-  EXPECT_TRUE(std::isnan(y[6]));
-  EXPECT_EQ(y[7], 1.0f);
+  std::vector<float> x = {-87.0f, -1e30f, -kInfinity, 88.8f, 1e30f, kInfinity, kNaN, 0.0f};
+  for (size_t i = 0; i < 24; ++i) x.push_back(x[i]);  // whole vectors too
+  for (const Loops& loops : all_loops()) {
+    SCOPED_TRACE(loops.instructions);
+    std::vector<float> y(x.size());
+    loops.exponentials(x.data(), y.data(), static_cast<int64_t>(x.size()));
+    for (size_t i = 0; i < x.size(); i += 8) {
+      for (size_t k = 0; k < 3; ++k) EXPECT_EQ(y[i + k], 0.0f) << k;
+      for (size_t k = 3; k < 6; ++k) EXPECT_EQ(y[i + k], kInfinity) << k;
+      EXPECT_TRUE(std::isnan(y[i + 6]));
+      EXPECT_EQ(y[i + 7], 1.0f);
+    }
+  }
 }
 
 TEST(Logistic, HasNoOverflow) {
@@ -81,8 +112,11 @@ TEST(Logistic, HasNoOverflow) {
 
 TEST(HyperbolicTangent, IsWithinThreeUnits) {
   const auto exact = [](double x) { return std::tanh(x); };
-  EXPECT_LT(worst_relative(evenly(-12.0f, 12.0f, 100'001), tangents, exact), 3 * kUnit);
-  EXPECT_LT(worst_relative(evenly(-1e-4f, 1e-4f, 10'001), tangents, exact), 3 * kUnit);
+  for (const Loops& loops : all_loops()) {
+    SCOPED_TRACE(loops.instructions);
+    EXPECT_LT(worst_relative(evenly(-12.0f, 12.0f, 100'001), loops.tangents, exact), 3 * kUnit);
+    EXPECT_LT(worst_relative(evenly(-1e-4f, 1e-4f, 10'001), loops.tangents, exact), 3 * kUnit);
+  }
   EXPECT_EQ(hyperbolic_tangent(kInfinity), 1.0f);
   EXPECT_EQ(hyperbolic_tangent(-1e30f), -1.0f);
   EXPECT_TRUE(std::isnan(hyperbolic_tangent(kNaN)));
@@ -97,16 +131,15 @@ TEST(BFloat16, RoundsToTheNearestEvenAndKeepsNaN) {
                                 -kInfinity,
                                 std::bit_cast<float>(0x7FFFFFFFu),   // NaN whose rounding overflows
                                 std::bit_cast<float>(0x7F800001u)};  // NaN in the lower half alone
-  std::vector<BFloat16Bits> y(x.size());
-  to_bfloat16(x.data(), y.data(), static_cast<int64_t>(x.size()));
-  EXPECT_EQ(y[0].bits, 0x3F80);
-  EXPECT_EQ(y[1].bits, 0x3F80);
-  EXPECT_EQ(y[2].bits, 0x3F82);
-  EXPECT_EQ(y[3].bits, 0x3F81);
-  EXPECT_EQ(y[4].bits, 0x7F80);
-  EXPECT_EQ(y[5].bits, 0xFF80);
-  EXPECT_TRUE(std::isnan(number(y[6])));
-  EXPECT_TRUE(std::isnan(number(y[7])));
+  const std::vector<int> expected = {0x3F80, 0x3F80, 0x3F82, 0x3F81, 0x7F80, 0xFF80};
+  for (const Loops& loops : all_loops()) {
+    SCOPED_TRACE(loops.instructions);
+    std::vector<BFloat16Bits> y(x.size());
+    loops.to_bfloat16(x.data(), y.data(), static_cast<int64_t>(x.size()));
+    for (size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(y[i].bits, expected[i]) << i;
+    EXPECT_TRUE(std::isnan(number(y[6])));
+    EXPECT_TRUE(std::isnan(number(y[7])));
+  }
 }
 
 }  // namespace
