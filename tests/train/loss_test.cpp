@@ -1,9 +1,13 @@
 #include "train/loss.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/Allocator.h>
 #include <c10/core/GradMode.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <string>
 
@@ -121,6 +125,45 @@ TEST(Loss, ChunkedEqualsAutogradForEveryParameter) {
   }
 }
 
+// Bytes of tensors that exist at a time, as LibTorch's allocator reports them.
+class TensorBytes : public c10::MemoryReportingInfoBase {
+ public:
+  void reportMemoryUsage(void*, int64_t size, size_t, size_t, c10::Device) override {
+    now_ += size;
+    most = std::max(most, now_);
+  }
+  bool memoryProfilingEnabled() const override { return true; }
+  int64_t most = 0;
+
+ private:
+  int64_t now_ = 0;
+};
+
+// 400 label rows of 20,000 logits would be 32 MB; a chunk of 25 is 2 MB.
+TEST(Loss, NeverHoldsMoreLogitsThanOneChunk) {
+  auto model = tiny_model(at::kFloat, true, 20'000);
+  lora::LoraConfig config;
+  config.rank = 4;
+  lora::attach(*model, config, 3);
+  data::MicroBatch batch;
+  for (int32_t place = 0; place < 401; ++place) {
+    batch.ids.push_back(place * 37);
+    batch.labels.push_back(place * 37);
+    batch.positions.push_back(place % 100);
+  }
+  batch.starts = {0, 401};
+  batch.trained = 400;
+  const BatchTensors tensors = to_tensors(batch, at::kCPU);
+  const auto bytes = std::make_shared<TensorBytes>();
+  {
+    const c10::DebugInfoGuard watching(c10::DebugInfoKind::PROFILER_STATE, bytes);
+    loss_sum(*model, tensors, 25).backward();
+  }
+  constexpr int64_t kChunkBytes = 25 * 20'000 * 4;
+  EXPECT_GE(bytes->most, kChunkBytes);
+  EXPECT_LT(bytes->most, 3 * kChunkBytes);
+}
+
 TEST(Loss, ScalesWithTheIncomingGradient) {
   auto model = tiny_lora_model(0.0, at::kDouble);
   auto batches = batches_of(tiny_rows(3), 4096, true);
@@ -172,8 +215,7 @@ TEST(TokenLosses, TakeAWeightOfTheirOwnEach) {
     auto model = head == "frozen" ? tiny_lora_model(0.0, at::kDouble)
                                   : tiny_model(at::kDouble, head == "tied");
     if (head != "frozen") testing::require_all_gradients(*model);
-    const BatchTensors tensors =
-        to_tensors(batches_of(tiny_rows(5), 4096, true)[0], at::kCPU);
+    const BatchTensors tensors = to_tensors(batches_of(tiny_rows(5), 4096, true)[0], at::kCPU);
     const at::Tensor weights = at::linspace(-1.0, 2.0, tensors.targets.size(0), at::kDouble);
     Gradients chunked, reference;
     const double loss = weighted_loss_and_gradients(*model, tensors, weights, 7, chunked);

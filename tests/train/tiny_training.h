@@ -22,7 +22,8 @@ namespace slmtune::train::testing {
 inline constexpr int32_t kVocabulary = 64;
 
 inline std::unique_ptr<models::CausalLM> tiny_model(at::ScalarType dtype = at::kFloat,
-                                                    bool tied = true) {
+                                                    bool tied = true,
+                                                    int64_t vocabulary = kVocabulary) {
   Json json = {{"architectures", {"LlamaForCausalLM"}},
                {"model_type", "llama"},
                {"hidden_size", 32},
@@ -30,7 +31,7 @@ inline std::unique_ptr<models::CausalLM> tiny_model(at::ScalarType dtype = at::k
                {"num_hidden_layers", 2},
                {"num_attention_heads", 4},
                {"num_key_value_heads", 2},
-               {"vocab_size", kVocabulary},
+               {"vocab_size", vocabulary},
                {"max_position_embeddings", 128},
                {"rms_norm_eps", 1e-6},
                {"rope_theta", 10000.0},
