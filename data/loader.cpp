@@ -64,7 +64,7 @@ class FileLoader {
 
   void show_progress(double share) {
     if (now_seconds() - started_ > 1.0)
-      progress_.show(fmt::format("tokenising {}: {} rows, {:.0f} %", path_, count_, 100 * share));
+      progress_.show(fmt::format("reading {}: {} rows, {:.0f} %", path_, count_, 100 * share));
   }
 
   const std::string path_;

@@ -48,6 +48,13 @@ void add_keys(const Rows& rows, std::vector<RowDigest>& keys) {
   }
 }
 
+// A pair counts once.
+size_t count_lines(const Rows& rows) {
+  size_t lines = 0;
+  for (size_t i = 0; i < rows.size(); ++i) lines += !rows.goes_on(i);
+  return lines;
+}
+
 // SFT rows do not go among preference rows, nor the other way round.
 bool is_alike(RowMark a, RowMark b) {
   const auto kind = [](RowMark mark) {
@@ -238,7 +245,7 @@ int64_t forget_in(const fs::path& file, const std::vector<RowDigest>& sought) {
 void add_replay(Dataset& train, const Dataset* valid, const ReplayStore& store,
                 const DataConfig& config, uint64_t seed) {
   const auto wanted = static_cast<size_t>(
-      std::llround(config.replay.fraction * static_cast<double>(train.counts.kept)));
+      std::llround(config.replay.fraction * static_cast<double>(count_lines(train.rows))));
   if (wanted == 0) return;
   const std::shared_ptr<Segment> kept = open_kept(file_of(store), store.settings);
   std::vector<size_t> chosen;

@@ -102,6 +102,22 @@ TEST_F(Replay, AKeptRowIsWholeWithItsLabelsAndKeys) {
   EXPECT_EQ(second.rows[20].record().field_keys().size(), 2u);
 }
 
+TEST_F(Replay, PairsComeBackAsPairsAndCountOnce) {
+  const auto pairs = [](int first, int count) {
+    std::string text;
+    for (int i = first; i < first + count; ++i)
+      text += R"({"prompt":")" + text_of(i) + R"( ","chosen":"yes","rejected":"no"})" + "\n";
+    return text;
+  };
+  train(pairs(0, 10) + rows(50, 5), 1);
+  Dataset second = data(pairs(20, 8));
+  add_replay(second, nullptr, store_, config_, 7);
+  EXPECT_EQ(second.counts.replayed, (std::map<int64_t, int64_t>{{1, 4}}));
+  ASSERT_EQ(second.rows.size(), 24u);
+  for (size_t i = 0; i < 24; ++i)
+    EXPECT_EQ(second.rows[i].mark(), i % 2 ? RowMark::kRejected : RowMark::kChosen);
+}
+
 TEST_F(Replay, TheSeedDecidesWhichAndNothingElse) {
   train(rows(0, 40), 1);
   const std::vector<std::string> once = replayed(next_week()), again = replayed(next_week());

@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
+
+#include "core/crc32c.h"
 #include "core/seed.h"
+#include "data/rows.h"
 #include "tests/support/temp_folder.h"
 
 namespace slmtune::data {
@@ -125,6 +130,54 @@ TEST(Segment, OfOtherSettingsOrCutOffIsNotOpened) {
   const std::string whole = TempFolder::read(path);
   for (size_t length = 0; length < whole.size(); length += 29)
     EXPECT_FALSE(Segment::open(folder.write("cut.rows", whole.substr(0, length)), kSettings));
+}
+
+// Who makes a file by hand can make its checksums right as well.
+TEST(Record, NumbersThatLieAreRefusedThoughTheChecksumIsRight) {
+  const std::vector<uint32_t> whole = record_of(9);
+  SplitMix64 random(2);
+  int taken = 0;
+  for (int round = 0; round < 20000; ++round) {
+    std::vector<uint32_t> words = whole;
+    const uint32_t values[] = {
+        0, 1, 31, 33, 0xffff, 0x7fffffff, 0xffffffff, static_cast<uint32_t>(random.next())};
+    for (uint64_t i = 0; i <= random.below(2); ++i)
+      words[1 + random.below(5)] = values[random.below(8)];
+    const size_t claimed = std::min<size_t>(words[1], words.size());
+    if (claimed < 2) continue;
+    words[0] = crc32c({reinterpret_cast<const char*>(&words[1]), (claimed - 1) * 4});
+    const auto record = whole_record(words, kVocabulary);
+    if (!record) continue;
+    ++taken;
+    const auto* end = reinterpret_cast<const std::byte*>(words.data() + words.size());
+    EXPECT_LE(std::as_bytes(record->mask()).data() + record->mask().size_bytes(), end);
+    EXPECT_LE(trained_in(*record, record->ids().size()), 5);
+  }
+  EXPECT_GT(taken, 0);
+}
+
+TEST(Segment, AnIndexThatLiesStaysInTheFile) {
+  TempFolder folder;
+  const std::string whole = TempFolder::read(segment_of(folder, 20));
+  const size_t tail = whole.size() - 32, index = tail - 20 * 24;
+  SplitMix64 random(3);
+  for (int round = 0; round < 300; ++round) {
+    std::string bytes = whole;
+    for (size_t entry = 0; entry < 20; ++entry) {
+      uint64_t offset = round % 2 ? random.next() : random.below(whole.size() + 100);
+      if (round % 3 == 0) offset &= ~uint64_t{3};
+      std::memcpy(&bytes[index + entry * 24 + 16], &offset, sizeof offset);
+    }
+    const uint32_t of_index = crc32c(std::string_view(bytes).substr(index, 20 * 24));
+    std::memcpy(&bytes[tail + 16], &of_index, sizeof of_index);
+    const uint32_t of_frame = crc32c(bytes.substr(0, 40) + bytes.substr(tail, 20));
+    std::memcpy(&bytes[tail + 20], &of_frame, sizeof of_frame);
+    const auto segment = Segment::open(folder.write("b.rows", bytes), kSettings);
+    ASSERT_TRUE(segment);
+    for (size_t entry = 0; entry < segment->size(); ++entry)
+      for (const Record& record : segment->line(entry, kVocabulary))
+        EXPECT_EQ(record.key(), segment->key_of(entry));
+  }
 }
 
 TEST(Segment, DamageNeverGivesAnotherRow) {
