@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/cross_entropy/cross_entropy.h"
+#include "train/logit_rows.h"
 
 namespace slmtune::train {
 namespace {
@@ -27,29 +28,14 @@ struct LossInput {
   bool sums;           // the caller adds the losses up: their gradients will be one number
 };
 
-// On the CPU the buffer is written and read four times, so it has to stay in the cache; but every
-// chunk reads the whole head twice, and matrix products want rows.
-constexpr int64_t kCpuLogitBytes = int64_t{32} << 20, kFewestCpuRows = 128;
-
-// Rows per chunk: as many chunks as needed, of even length.
-int64_t chunk_rows(const LossInput& input, int64_t rows) {
-  int64_t most = input.chunk;
-  const at::Tensor& weight = input.head.weight;
-  if (weight.is_cpu()) {
-    const int64_t row_bytes = weight.size(0) * static_cast<int64_t>(weight.element_size());
-    most = std::min(most, std::max(kFewestCpuRows, kCpuLogitBytes / row_bytes));
-  }
-  const int64_t chunks = (rows + most - 1) / most;
-  return (rows + chunks - 1) / chunks;
-}
-
 // Calls body(logits [n, V], first row, n) chunk after chunk; the logits are not capped yet and
 // become what the body likes.
 template <typename Body>
 void over_chunks(const at::Tensor& rows, const LossInput& input, const Body& body) {
   const at::NoGradGuard no_graph;
   const at::Tensor& weight = input.head.weight;
-  const int64_t step = chunk_rows(input, rows.size(0));
+  const int64_t step = logit_rows(rows.size(0), input.chunk, weight.size(0),
+                                  static_cast<int64_t>(weight.element_size()), weight.is_cpu());
   const at::Tensor buffer = at::empty({step, weight.size(0)}, rows.options());
   for (int64_t first = 0; first < rows.size(0); first += step) {
     const int64_t count = std::min(step, rows.size(0) - first);
