@@ -4,32 +4,11 @@
 #include <array>
 #include <cmath>
 
-#include "kernels/quant/dynamic_map.h"
 #include "kernels/vector_variants.h"
+#include "train/moment_codes.h"
 
 namespace slmtune::train {
 namespace {
-
-using kernels::DynamicMap;
-
-// Middles between neighbours, and one more that nothing exceeds, so that a search over 256 needs no
-// special last step.
-DynamicMap middles_of(const DynamicMap& map) {
-  DynamicMap middles{};
-  for (size_t i = 0; i + 1 < map.size(); ++i) middles[i] = (map[i] + map[i + 1]) * 0.5f;
-  middles.back() = HUGE_VALF;
-  return middles;
-}
-
-const DynamicMap& signed_middles() {
-  static const DynamicMap middles = middles_of(kernels::signed_dynamic_map());
-  return middles;
-}
-
-const DynamicMap& unsigned_middles() {
-  static const DynamicMap middles = middles_of(kernels::unsigned_dynamic_map());
-  return middles;
-}
 
 SLMTUNE_VECTOR_VARIANTS
 void decode(const float* map, const uint8_t* codes, float scale, int64_t count, float* out) {
@@ -43,25 +22,6 @@ float largest_magnitude(const float* x, int64_t count) {
 #pragma omp simd reduction(max : largest)
   for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(x[i]));
   return largest;
-}
-
-// The number of middles below `value`, found by halving; written as calls, since GCC makes vectors
-// of no loop within a loop here.
-template <int32_t kHalf>
-[[gnu::always_inline]] inline int32_t count_below(const float* middles, float value, int32_t from) {
-  const int32_t next = from + (value > middles[from + kHalf - 1] ? kHalf : 0);
-  if constexpr (kHalf == 1)
-    return next;
-  else
-    return count_below<kHalf / 2>(middles, value, next);
-}
-
-// Indices of the nearest values.
-SLMTUNE_VECTOR_VARIANTS
-void nearest_codes(const float* middles, const float* x, float inverse, int64_t count,
-                   int32_t* codes) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) codes[i] = count_below<128>(middles, x[i] * inverse, 0);
 }
 
 float inverse_of(float scale) {
@@ -135,23 +95,22 @@ void adamw8bit_loop(const AdamStep& step, int64_t count, const float* gradient, 
                     const QuantisedBlock& moments) {
   std::array<float, kMomentBlock> first, second;
   std::array<int32_t, kMomentBlock> codes;
-  decode(kernels::signed_dynamic_map().data(), moments.exp_avg, *moments.exp_avg_scale, count,
-         first.data());
-  decode(kernels::unsigned_dynamic_map().data(), moments.exp_avg_sq, *moments.exp_avg_sq_scale,
-         count, second.data());
+  decode(signed_codes().map.data(), moments.exp_avg, *moments.exp_avg_scale, count, first.data());
+  decode(unsigned_codes().map.data(), moments.exp_avg_sq, *moments.exp_avg_sq_scale, count,
+         second.data());
   decay_last_loop(step, count, gradient, parameter, first.data(), second.data());
 
   constexpr int32_t kZero = 127;  // the signed map's code of 0
   *moments.exp_avg_scale = largest_magnitude(first.data(), count);
-  nearest_codes(signed_middles().data(), first.data(), inverse_of(*moments.exp_avg_scale), count,
+  nearest_codes(signed_codes(), first.data(), inverse_of(*moments.exp_avg_scale), count,
                 codes.data());
   for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
     const bool lost_sign = codes[i] == kZero && std::signbit(first[i]);
     moments.exp_avg[i] = static_cast<uint8_t>(codes[i] - (lost_sign ? 1 : 0));
   }
   *moments.exp_avg_sq_scale = largest_magnitude(second.data(), count);
-  nearest_codes(unsigned_middles().data(), second.data(), inverse_of(*moments.exp_avg_sq_scale),
-                count, codes.data());
+  nearest_codes(unsigned_codes(), second.data(), inverse_of(*moments.exp_avg_sq_scale), count,
+                codes.data());
   for (size_t i = 0; i < static_cast<size_t>(count); ++i)
     moments.exp_avg_sq[i] = static_cast<uint8_t>(codes[i]);
 }

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "tests/support/raises.h"
 #include "train/adamw8bit.h"
+#include "train/moment_codes.h"
 
 namespace slmtune::train {
 namespace {
@@ -231,6 +232,24 @@ TEST(LoraPlus, MultipliesTheLearningRateOfBAlone) {
   EXPECT_TRUE(at::equal(plus[1].second, fast[1].second));
   EXPECT_TRUE(at::equal(plus[2].second, slow[2].second));
   EXPECT_FALSE(at::equal(plus[1].second, slow[1].second));
+}
+
+// At, just below and just above every middle between two codes, and at every code.
+TEST(MomentCodes, AreTheNearestOfTheMap) {
+  for (const CodeTable* table : {&signed_codes(), &unsigned_codes()}) {
+    std::vector<float> values = {0.0f, -0.0f, 1e-30f, -1e-30f, 1.0f, 1.0000001f, -1.0f};
+    for (size_t i = 0; i < table->map.size(); ++i) {
+      const float middle = std::min(table->middles[i], 1.0f);
+      for (const float value : {table->map[i], middle, std::nextafter(middle, 2.0f),
+                                std::nextafter(middle, -2.0f), middle * 1.003f, middle * 0.997f})
+        values.push_back(value);
+    }
+    std::vector<int32_t> codes(values.size());
+    nearest_codes(*table, values.data(), /*inverse=*/1.0f, static_cast<int64_t>(values.size()),
+                  codes.data());
+    for (size_t i = 0; i < values.size(); ++i)
+      EXPECT_EQ(codes[i], kernels::nearest_code(table->map, values[i])) << values[i];
+  }
 }
 
 NamedParameters large_and_small(at::ScalarType type = at::kFloat) {

@@ -169,7 +169,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             compare(family, Path(folder))
     with tempfile.TemporaryDirectory() as folder:
-        compare("llama", Path(folder), neftune_alpha=5.0, pack=False, stop_after_batches=101)
+        compare("llama", Path(folder), neftune_alpha=0.5, pack=False, stop_after_batches=101)
 
 
 if __name__ == "__main__":
