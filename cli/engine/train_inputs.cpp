@@ -16,6 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int64_t kUsefulVotes = 100, kUsefulOfAKind = 20;
+
 ModelInputs from_facts(const Recipe& recipe) {
   InitFacts facts = read_init_facts(*recipe.model.init);
   std::string chat = recipe.model.chat_template.value_or(facts.chat_template);
@@ -81,6 +83,22 @@ void say_counts(const char* name, const data::Dataset& rows) {
   log_info(text);
 }
 
+// What is known to go wrong with votes, before a night is spent on it.
+void advise_on_votes(const Recipe& recipe, const data::Dataset& rows) {
+  if (recipe.objective != "kto") return;
+  const data::RatedCounts votes = data::count_rated(rows.rows);
+  if (votes.good + votes.bad < kUsefulVotes || std::min(votes.good, votes.bad) < kUsefulOfAKind)
+    log_warning(fmt::format("{} thumbs up and {} thumbs down are few: a useful run has {} votes and "
+                            "{} of either kind",
+                            votes.good, votes.bad, kUsefulVotes, kUsefulOfAKind));
+  const double up = static_cast<double>(votes.good) * recipe.train.desirable_weight,
+               down = static_cast<double>(votes.bad) * recipe.train.undesirable_weight;
+  if (votes.good > 0 && votes.bad > 0 && (up > 2 * down || down > 2 * up))
+    log_info(fmt::format("thumbs up and down count {:.2g} : 1; both would count alike with "
+                         "train.undesirable_weight: {:.2g}",
+                         up / down, recipe.train.undesirable_weight * up / down));
+}
+
 std::string folder_hash(const fs::path& folder, bool (*is_part)(const fs::path&)) {
   std::set<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder))
@@ -137,6 +155,7 @@ TrainRows load_rows(const Recipe& recipe, const ModelInputs& inputs, data::Token
   if (rows.valid) data::check_objective(rows.valid->rows, recipe.objective);
   say_counts("train", rows.train);
   if (rows.valid) say_counts("valid", *rows.valid);
+  advise_on_votes(recipe, rows.train);
   return rows;
 }
 

@@ -97,6 +97,16 @@ class Training(unittest.TestCase):
         self.assertGreaterEqual(len([one for one in log_of("runs/kept") if "loss" in one]), steps)
 
 
+class Advice(unittest.TestCase):
+    def test_few_and_uneven_votes(self):
+        rows = "".join(json.dumps({"prompt": f"{i}", "completion": "a", "label": i > 0}) + "\n" for i in range(8))
+        box.write("few.jsonl", rows)
+        box.write("few.jsonl.valid", rows)
+        messages = box.must("train", recipe("few", "kto", "few.jsonl"), "--dry-run").stderr
+        self.assertIn("7 thumbs up and 1 thumbs down are few", messages)
+        self.assertIn("both would count alike with train.undesirable_weight: 7", messages)
+
+
 class Mistakes(unittest.TestCase):
     def refused(self, code, exit_code, parts, path, *settings):
         line = ["train", path]

@@ -192,6 +192,7 @@ def compare(objective, trainer, config, rows, batch_of, names, settings, theirs)
         single = check_tensors(mine, gradients, "gradient")
         print(f"{objective} {settings}: loss {ours[0]['loss']:.4f} -> {ours[-1]['loss']:.4f}; differences: numbers "
               f"{worst:.1e}, gradients {single:.1e}, weights {weights:.1e}")
+        assert objective == "dpo" or max(line["kl"] for line in ours) > 0.1, "the KL term was never seen"
         assert min(line["loss"] for line in ours) < 0.9 * ours[0]["loss"], "nothing was learnt"
 
 
