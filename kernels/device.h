@@ -17,8 +17,8 @@ struct DeviceChoice {
 // (beside the program) and asks for devices through our own checked call. UnavailableError G001
 // built without CUDA, G002 no NVIDIA driver, G003 no device; `auto` falls back to the CPU and says
 // so in `line`. On the CPU `auto` is bfloat16 where the CPU has a matrix unit for it (AMX) and the
-// model, `hidden_size` wide (0: not known), is large enough to gain; else float32: AVX512-BF16 alone
-// multiplies no faster (figures beside the code).
+// model, `hidden_size` wide (0: not known), is large enough to gain; else float32: AVX512-BF16
+// alone multiplies no faster (figures beside the code).
 DeviceChoice choose_device(const std::string& device, const std::string& dtype,
                            int64_t hidden_size = 0);
 

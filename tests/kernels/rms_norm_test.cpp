@@ -202,8 +202,8 @@ TEST(RmsNormParts, AutogradOfGemmasFormMatchesFloat64) {
     at::Tensor wide_x = wide_copy(x.detach()).requires_grad_(true),
                wide_weight = wide_copy(weight.detach()).requires_grad_(true);
     const at::Tensor grad_y = at::randn({70, 24}, at::kDouble).to(dtype);
-    const auto actual = torch::autograd::grad({rms_norm(x, weight, kEps, NormForm::kGemma)},
-                                              {x, weight}, {grad_y});
+    const auto actual =
+        torch::autograd::grad({rms_norm(x, weight, kEps, NormForm::kGemma)}, {x, weight}, {grad_y});
     const auto expected = torch::autograd::grad({exact(wide_x, wide_weight, NormForm::kGemma)},
                                                 {wide_x, wide_weight}, {wide_copy(grad_y)});
     expect_close(actual[0], expected[0], relative);
