@@ -202,10 +202,11 @@ class Bench:
         seen = {}
 
         def on_error_line(process, line):
-            # Said when the base and the adapter are in memory and nothing is computed yet.
-            if line.startswith("model:") or " model: " in line:
-                status = Path(f"/proc/{process.pid}/status").read_text()
-                seen["base"] = next(int(l.split()[1]) * 1024 for l in status.splitlines() if l.startswith("RssAnon"))
+            # Said before anything is loaded, and when base and adapter are in memory but nothing is computed yet.
+            for word in ("device:", "model:"):
+                if word in line and word not in seen:
+                    status = Path(f"/proc/{process.pid}/status").read_text()
+                    seen[word] = next(int(l.split()[1]) * 1024 for l in status.splitlines() if l.startswith("RssAnon"))
         watcher = FirstLine(store)
         lines, usage = self.run([self.program, "train", str(recipe), "--json"], None, lambda line: None, on_error_line)
         watcher.stop()
@@ -216,7 +217,7 @@ class Bench:
         shutil.rmtree(store)
         recipe.unlink()
         return {"steps": steps, "wall_seconds": usage["wall_seconds"], "peak_bytes": usage["peak_bytes"],
-                "base_bytes": seen.get("base", 0), "first_step_seconds": watcher.at - usage["started"]}
+                "base_bytes": seen["model:"] - seen["device:"], "first_step_seconds": watcher.at - usage["started"]}
 
     def rates(self):
         """Operations per second of matrix products here and now, by number type."""

@@ -140,8 +140,9 @@ def memory(name):
 def train(job):
     torch.set_num_threads(job["threads"])
     rows = [json.loads(line) for line in Path(job["rows"]).read_text().splitlines()]
+    before = memory("RssAnon")
     model = PeftModel.from_pretrained(load(job), job["adapter"], is_trainable=True).train()
-    say(base_bytes=memory("RssAnon"))
+    say(base_bytes=memory("RssAnon") - before)
     OBJECTIVES[job["objective"]](job, model, rows)
     say(peak_bytes=memory("VmHWM"))
 

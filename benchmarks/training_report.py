@@ -81,7 +81,8 @@ def describe(case, runs):
         result["ratios"][side] = {
             "speed": spread([a["tokens_per_second"] / b["tokens_per_second"] for a, b in pairs]),
             "peak_memory": spread([a["peak_bytes"] / b["peak_bytes"] for a, b in pairs]),
-            "base_memory": spread([a["base_bytes"] / b["base_bytes"] for a, b in pairs if b["base_bytes"]] or [math.nan]),
+            # The peer's weights are pages of the mapped file, so only builds of the program can be compared.
+            "base_memory": None if "peer" in first + side else spread([a["base_bytes"] / b["base_bytes"] for a, b in pairs]),
             "first_step_sooner": spread([b["first_step_seconds"] / a["first_step_seconds"] for a, b in pairs]),
             "wall_time": spread([a["wall_seconds"] / b["wall_seconds"] for a, b in pairs])}
     return result
@@ -105,7 +106,7 @@ def ratio_row(result, side):
     values = result["ratios"][side]
     return (result["title"], side, shown(values["speed"]) + " ×", shown(values["peak_memory"]) + " ×",
             shown(values["first_step_sooner"], "{:.1f}") + " ×", shown(values["wall_time"]) + " ×",
-            shown(values["base_memory"]) + " ×")
+            shown(values["base_memory"]) + " ×" if values["base_memory"] else "–")
 
 
 SIDE_HEADS = ("setting", "side", "tokens/s", "peak GB", "first step after s", "all s", "loss", "share of the matrix rate")
