@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/folder_removal.h"
 #include "core/log.h"
+#include "core/mapped_file.h"
 #include "core/safetensors.h"
 #include "train/checkpoint_folders.h"
 
@@ -139,6 +140,7 @@ void check_read_back(const fs::path& file, const NamedTensors& tensors) {
     if (found == stored.tensors().end() || !same_bytes(found->second.bytes, bytes_of(host)))
       throw IoError("W001", file.string(), "what was read back is not what was written",
                     "check the disk; the checkpoints before this one are untouched");
+    release_pages(found->second.bytes);  // a whole checkpoint never counts as memory
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "models/activation_bytes.h"
+#include "train/logit_rows.h"
 
 namespace slmtune::train {
 namespace {
@@ -28,11 +29,33 @@ int64_t ranks_per_layer(const ModelSizes& sizes, const TrainedSizes& trained) {
 
 // LibTorch's own nodes: x, its norm, the projections before and after rotation, the gated product.
 // Recomputing keeps x of each half only.
-double generic_values(const ModelSizes& sizes, int64_t ranks, bool recompute) {
+int64_t generic_values(const ModelSizes& sizes, int64_t ranks, bool recompute) {
   const auto [d, q, k, f] = std::array{sizes.hidden, sizes.queries, sizes.keys, sizes.intermediate};
-  if (recompute) return static_cast<double>(2 * d);
-  return static_cast<double>(4 * d + 2 * q + 2 * k + 3 * f + (sizes.norms_after ? 2 * d : 0) +
-                             ranks);
+  if (recompute) return 2 * d;
+  return 4 * d + 2 * q + 2 * k + 3 * f + (sizes.norms_after ? 2 * d : 0) + ranks;
+}
+
+// What adapters of one layer keep beside them, float32: the thinned inputs with the mask, or their
+// float32 copies; the outputs of the base and of the adapter whose lengths train.
+double adapter_bytes(const ModelSizes& sizes, const TrainedSizes& trained,
+                     const PlanSetting& setting) {
+  double values = 0;
+  if (setting.dropout)
+    values += 2.0 * static_cast<double>(trained.inputs);
+  else if (setting.value_bytes < 4)
+    values += static_cast<double>(trained.inputs);
+  if (setting.dora) values += (setting.dropout ? 3.0 : 2.0) * static_cast<double>(trained.outputs);
+  return 4.0 * values / static_cast<double>(sizes.layers());
+}
+
+double generic_bytes(const ModelSizes& sizes, const TrainedSizes& trained,
+                     const PlanSetting& setting, bool recompute) {
+  const int64_t ranks = ranks_per_layer(sizes, trained);
+  const double bytes =
+      static_cast<double>(setting.value_bytes * generic_values(sizes, ranks, recompute));
+  if (recompute) return bytes;
+  const double sums = 4.0 * static_cast<double>(sizes.heads);  // of attention's weights, float32
+  return bytes + sums + adapter_bytes(sizes, trained, setting);
 }
 
 // The widest half of a layer while its gradients are made: outputs of the input projections, the
@@ -49,19 +72,9 @@ uint64_t widest_written_out(const ModelSizes& sizes, const PlanSetting& setting)
   if (setting.quant == "none") return 0;
   // Recomputing holds the written-out input projections of a half until their gradients are made.
   const int64_t inputs = 2 * sizes.hidden * sizes.intermediate;
-  const bool holds = recomputed(sizes, setting) > 0 && setting.fused;
+  const bool holds = recomputed(sizes, setting) > 0 && setting.fused();
   return bytes(holds ? std::max(inputs, sizes.largest_linear()) : sizes.largest_linear(),
                setting.value_bytes);
-}
-
-// As train/loss.cpp cuts it.
-int64_t logit_rows(const ModelSizes& sizes, const PlanSetting& setting) {
-  constexpr int64_t kCpuLogitBytes = int64_t{32} << 20, kFewestCpuRows = 128;
-  int64_t rows = std::min(setting.loss_chunk, batch_tokens(setting));
-  if (setting.on_cpu)
-    rows = std::min(
-        rows, std::max(kFewestCpuRows, kCpuLogitBytes / (sizes.vocabulary * setting.value_bytes)));
-  return rows;
 }
 
 void add_weights(MemoryPlan& plan, const ModelSizes& sizes, const TrainedSizes& trained,
@@ -83,12 +96,21 @@ void add_step(MemoryPlan& plan, const ModelSizes& sizes, const TrainedSizes& tra
   const auto tokens = static_cast<double>(batch_tokens(setting));
   const auto value = static_cast<double>(setting.value_bytes);
   plan.activations = bytes(tokens * kept_bytes_per_token(sizes, trained, setting));
-  plan.layer_work = bytes(tokens * value * work_values(sizes, recomputed(sizes, setting) > 0));
-  const int64_t chunk = logit_rows(sizes, setting) * sizes.vocabulary;
+  const bool again = recomputed(sizes, setting) > 0;
+  plan.layer_work = bytes(tokens * value * work_values(sizes, again));
+  // Halves that LibTorch records are recorded again, one at a time; the MLP is the wider one.
+  if (again && !setting.fused())
+    plan.layer_work += bytes(tokens * 0.6 * generic_bytes(sizes, trained, setting, false));
+  const int64_t chunk =
+      sizes.vocabulary * logit_rows(batch_tokens(setting), setting.loss_chunk, sizes.vocabulary,
+                                    setting.value_bytes, setting.on_cpu);
   // The rows that have labels, and their gradient.
   plan.logits = bytes(chunk, setting.value_bytes) +
                 bytes(2 * batch_tokens(setting) * sizes.hidden, setting.value_bytes);
   plan.workspace = widest_written_out(sizes, setting);
+  // Of embedding and head the gradient is made before it is added.
+  if (setting.full)
+    plan.workspace += 3 * bytes(sizes.vocabulary * sizes.hidden, setting.value_bytes);
 }
 
 }  // namespace
@@ -113,6 +135,7 @@ std::vector<std::pair<std::string, uint64_t>> MemoryPlan::parts() const {
           {"layer_work", layer_work},
           {"logits", logits},
           {"workspace", workspace},
+          {"holes", holes},
           {"program", program}};
 }
 
@@ -136,15 +159,14 @@ uint64_t moment_bytes(const std::string& optimizer, int64_t value_bytes,
 
 double kept_bytes_per_token(const ModelSizes& sizes, const TrainedSizes& trained,
                             const PlanSetting& setting) {
-  const int64_t ranks = ranks_per_layer(sizes, trained), again = recomputed(sizes, setting);
-  if (setting.fused)
+  const int64_t again = recomputed(sizes, setting);
+  if (setting.fused())
     return models::kept_bytes_per_token(
-        sizes.config, {.element_bytes = setting.value_bytes, .ranks = ranks}, again);
-  const auto kept = static_cast<double>(sizes.layers() - again);
-  const double values = kept * generic_values(sizes, ranks, false) +
-                        static_cast<double>(again) * generic_values(sizes, ranks, true);
-  return values * static_cast<double>(setting.value_bytes) +
-         kept * 4.0 * static_cast<double>(sizes.heads);  // sums of attention's weights, float32
+        sizes.config,
+        {.element_bytes = setting.value_bytes, .ranks = ranks_per_layer(sizes, trained)}, again);
+  return static_cast<double>(sizes.layers() - again) *
+             generic_bytes(sizes, trained, setting, false) +
+         static_cast<double>(again) * generic_bytes(sizes, trained, setting, true);
 }
 
 MemoryPlan plan_memory(const ModelSizes& sizes, const TrainedSizes& trained,

@@ -24,10 +24,10 @@ struct RowLengths {
 };
 
 struct PlanSetting {
-  std::string quant = "none";  // of the layers' linears
-  int64_t value_bytes = 2;     // of a weight and an activation: float32 4, bfloat16 2
-  bool full = false;           // method full
-  bool fused = true;  // plain low-rank adapters without dropout: models/blocks/fused_half.h
+  std::string quant = "none";          // of the layers' linears
+  int64_t value_bytes = 2;             // of a weight and an activation: float32 4, bfloat16 2
+  bool full = false;                   // method full
+  bool dora = false, dropout = false;  // of the adapters
   std::string optimizer = "adamw";
   int64_t micro_batch_tokens = 2048;
   int64_t recompute = 0;  // layers that do not keep their projections
@@ -35,6 +35,9 @@ struct PlanSetting {
   RowLengths rows = {};
   bool on_cpu = false;
   uint64_t program = 0;  // bytes of the program itself with its data, or of the GPU's context
+
+  // Plain low-rank adapters go by models/blocks/fused_half.h.
+  bool fused() const { return !full && !dora && !dropout; }
 };
 
 // Of the largest micro-batch: a row longer than the budget has one to itself, and the rows of a
@@ -51,6 +54,7 @@ struct MemoryPlan {
   uint64_t layer_work = 0;   // forward or backward of one half of a layer
   uint64_t logits = 0;       // one chunk of them, and the rows that they are made of
   uint64_t workspace = 0;    // weights of fewer bits, written out
+  uint64_t holes = 0;        // between blocks of the heap, on the CPU
   uint64_t program = 0;
 
   uint64_t total() const;

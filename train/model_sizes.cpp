@@ -62,6 +62,8 @@ TrainedSizes lora_sizes(const ModelSizes& sizes, const lora::LoraConfig& config)
   for (const LinearSize& linear : sizes.linears) {
     if (!targets.matches(linear.name)) continue;
     trained.ranks += config.rank;
+    trained.inputs += linear.in;
+    trained.outputs += linear.out;
     trained.tensors.push_back(config.rank * linear.in);
     trained.tensors.push_back(config.rank * linear.out);
     if (config.variant == "dora") trained.tensors.push_back(linear.out);

@@ -41,8 +41,9 @@ ModelSizes sizes_of(const models::ModelConfig& config);
 
 // The tensors that train.
 struct TrainedSizes {
-  std::vector<int64_t> tensors;  // values of each
-  int64_t ranks = 0;             // of all adapters, summed
+  std::vector<int64_t> tensors;     // values of each
+  int64_t ranks = 0;                // of all adapters, summed
+  int64_t inputs = 0, outputs = 0;  // widths of the linears that have one, summed
   int64_t values() const;
 };
 // Of a new adapter. R061 for a bad regular expression among the targets.

@@ -64,7 +64,7 @@ std::string parts_text(const Outlook& outlook, int64_t layers) {
       outlook.machine.title, grouped(outlook.setting.micro_batch_tokens),
       recompute_text(outlook.setting, layers), outlook.setting.quant, outlook.setting.optimizer);
   for (const auto& [name, bytes] : outlook.memory.parts())
-    text += "  " + padded(name, 14) + fmt::format("{:>10}\n", human_bytes(bytes));
+    if (bytes > 0) text += "  " + padded(name, 14) + fmt::format("{:>10}\n", human_bytes(bytes));
   return text + "  " + padded("total", 14) +
          fmt::format("{:>10} of {} that training may take\n", human_bytes(outlook.memory.total()),
                      human_bytes(outlook.machine.usable));

@@ -16,7 +16,12 @@ train::TrainedSizes adapter_sizes(const fs::path& folder) {
   const SafetensorsFile adapter = SafetensorsFile::open(file);
   for (const auto& [name, view] : adapter.tensors()) {
     trained.tensors.push_back(view.elements());
-    if (name.ends_with("lora_A.weight") && !view.shape.empty()) trained.ranks += view.shape[0];
+    if (view.shape.size() != 2) continue;
+    if (name.ends_with("lora_A.weight")) {
+      trained.ranks += view.shape[0];
+      trained.inputs += view.shape[1];
+    }
+    if (name.ends_with("lora_B.weight")) trained.outputs += view.shape[0];
   }
   return trained;
 }
@@ -36,7 +41,8 @@ train::PlanSetting plan_setting(const Recipe& recipe, const models::ModelConfig&
   return {.quant = config.stored_quant == "none" ? recipe.model.quant : config.stored_quant,
           .value_bytes = value_bytes,
           .full = is_full,
-          .fused = !is_full && recipe.lora.variant != "dora" && recipe.lora.dropout == 0,
+          .dora = !is_full && recipe.lora.variant == "dora",
+          .dropout = !is_full && recipe.lora.dropout > 0,
           .optimizer = recipe.train.optimizer,
           .loss_chunk = recipe.train.loss_chunk,
           .rows = rows};

@@ -131,8 +131,7 @@ TEST(MemoryPlan, FullTrainingHasGradientsAndMomentsOfEveryWeight) {
   const TrainedSizes trained = full_sizes(facts->config);
   EXPECT_EQ(trained.values(), *facts->parameters);
   EXPECT_EQ(sizes.parameters(), *facts->parameters);
-  const MemoryPlan plan =
-      plan_memory(sizes, trained, {.value_bytes = 4, .full = true, .fused = false});
+  const MemoryPlan plan = plan_memory(sizes, trained, {.value_bytes = 4, .full = true});
   EXPECT_EQ(plan.adapter, 0u);
   EXPECT_EQ(plan.base + plan.embeddings + plan.gradients + plan.optimizer,
             16u * static_cast<uint64_t>(*facts->parameters));
