@@ -14,9 +14,9 @@ struct KeptForm {
   int64_t ranks = 0;          // of one layer's adapters, summed; 7 · r for all linears of a Llama
 };
 
-// Bytes per token of all layers, of which the first `recompute_layers` recompute. Layers whose
-// adapters the fused path does not serve (dropout, DoRA, full training) keep 2·D elements per token
-// when they recompute, and about twice this figure when not.
+// Bytes per token of all layers, of which the first `recompute_layers` recompute. Layers that the
+// fused path does not serve (dropout, DoRA, full training) keep 2·D elements per token when they
+// recompute, and more than this figure when not.
 double kept_bytes_per_token(const ModelConfig& config, const KeptForm& form,
                             int64_t recompute_layers);
 

@@ -263,6 +263,50 @@ TEST_P(FusedPath, RunsBackwardOnce) {
   EXPECT_THROW(sum.backward(), InternalError);
 }
 
+// Counts how often a weight is written out.
+class CountingWeight final : public kernels::FrozenWeight {
+ public:
+  CountingWeight(std::unique_ptr<kernels::FrozenWeight> weight, int64_t& count)
+      : weight_(std::move(weight)), count_(count) {}
+  at::Tensor matmul(const at::Tensor& x) const override {
+    ++count_;
+    return weight_->matmul(x);
+  }
+  at::Tensor dense(at::ScalarType dtype) const override {
+    ++count_;
+    return weight_->dense(dtype);
+  }
+  std::map<std::string, at::Tensor> state() const override { return weight_->state(); }
+  int64_t in_features() const override { return weight_->in_features(); }
+  int64_t out_features() const override { return weight_->out_features(); }
+  uint64_t bytes() const override { return weight_->bytes(); }
+
+ private:
+  std::unique_ptr<kernels::FrozenWeight> weight_;
+  int64_t& count_;
+};
+
+TEST_P(FusedPath, WritesEachWeightOutOncePerPass) {
+  auto trained = adapted(GetParam(), at::kFloat, {.rank = 2}, "nf4");
+  int64_t count = 0, linears = 0, first_inputs = 0;
+  trained->for_each_linear([&](const std::string& name, models::Linear& linear) {
+    linear.weight = std::make_unique<CountingWeight>(std::move(linear.weight), count);
+    ++linears;
+    const bool is_input = !name.ends_with("o_proj");
+    first_inputs += name.find("layers.0.self_attn") != std::string::npos && is_input;
+  });
+  for (const int64_t layers : {0, 2}) {
+    trained->recompute_layers = layers;
+    count = 0;
+    const at::Tensor sum = trained->hidden(some_ids(kTokens), rows()).sum();
+    EXPECT_EQ(count, linears);
+    count = 0;
+    sum.backward();
+    // The first layer's own input needs no gradient.
+    EXPECT_EQ(count, layers == 0 ? linears - first_inputs : linears);
+  }
+}
+
 TEST_P(FusedPath, AddsGradientsOfSeveralMicroBatches) {
   auto trained = adapted(GetParam(), at::kFloat, {.rank = 2});
   const auto gradients = [&] {
