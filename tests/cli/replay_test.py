@@ -1,6 +1,7 @@
 """Week after week with data.replay: what was tokenised is not tokenised again, rows that are gone from the file come back
 in part, and what was forgotten never does."""
 import json
+import signal
 import unittest
 
 from sandbox import Sandbox
@@ -53,7 +54,21 @@ class Weekly(unittest.TestCase):
         self.assertIn(3, self.seen(4))
         self.assertNotIn(3, self.seen(3))
 
-    def test_3_the_kept_tokens_hold_no_text(self):
+    def test_3_a_run_that_was_stopped_goes_on_with_the_same_rows(self):
+        box.write("week.jsonl", "".join(row(number) + "\n" for number in range(50, 60)))
+        words = ("train", "weekly.yaml", "--json", "--set", "train.max_steps=400", "--set", "train.epochs=100")
+        process = box.start(*words)
+        for line in process.stderr:
+            if line.startswith("step "):
+                break
+        process.terminate()
+        process.communicate()
+        self.assertEqual(process.returncode, -signal.SIGTERM)
+        result = box.must(*words)
+        self.assertIn("resuming", result.stderr)
+        self.assertEqual(sum(one["rows"] for one in json.loads(result.stdout)["data"]["train"]["replay"]), 10)
+
+    def test_4_the_kept_tokens_hold_no_text(self):
         for path in box.path("runs/weekly").rglob("*.rows"):
             self.assertNotIn(b"costs item", path.read_bytes())
             self.assertEqual(path.stat().st_mode & 0o077, 0)

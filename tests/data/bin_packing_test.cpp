@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <numeric>
 #include <set>
@@ -119,6 +120,18 @@ std::vector<int64_t> synthetic(const std::string& name) {
 TEST(BinPacking, FillsAtLeast97PercentOfTheLongestMicroBatch) {
   for (const char* name : {"uniform", "chat", "answers", "two kinds"})
     EXPECT_GE(worst_fill(name, synthetic(name)), 0.97) << name;
+}
+
+// Rows of gsm8k, about four bytes a token, when SLMTUNE_GSM8K names the folder of train.jsonl.
+TEST(BinPacking, FillsAtLeast97PercentOnGsm8k) {
+  const char* folder = std::getenv("SLMTUNE_GSM8K");
+  if (folder == nullptr) GTEST_SKIP() << "SLMTUNE_GSM8K does not name a folder";
+  std::ifstream lines(std::string(folder) + "/train.jsonl");
+  std::vector<int64_t> lengths;
+  for (std::string line; std::getline(lines, line);)
+    lengths.push_back(1 + static_cast<int64_t>(line.size()) / 4);
+  ASSERT_GT(lengths.size(), 1000u);
+  EXPECT_GE(worst_fill("gsm8k", lengths), 0.97);
 }
 
 }  // namespace
