@@ -139,10 +139,11 @@ void sync_file(const fs::path& path) {
 
 void publish_folder(const fs::path& from, const fs::path& to) {
   sync_folder(from);
-  int failed = renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
+  bool failed = renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0;
   if (failed && (errno == EINVAL || errno == ENOSYS)) {  // file systems without RENAME_NOREPLACE
-    failed = access(to.c_str(), F_OK) == 0 ? -1 : rename(from.c_str(), to.c_str());
-    if (access(to.c_str(), F_OK) == 0 && failed) errno = EEXIST;
+    const bool is_taken = access(to.c_str(), F_OK) == 0;
+    failed = is_taken || rename(from.c_str(), to.c_str()) != 0;
+    if (is_taken) errno = EEXIST;
   }
   if (failed) throw_io_error(to.string(), "cannot put the finished folder in place", errno);
   sync_folder(folder_of(to));

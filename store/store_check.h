@@ -30,9 +30,11 @@ struct Subset {
   int64_t part = 1, parts = 1;
 };
 
-// Gets the number of the snapshot and the bytes read so far.
+// Gets the number of a snapshot that is being read and the bytes read so far of all; one call at a
+// time.
 using CheckProgress = std::function<void(int64_t number, uint64_t bytes)>;
 
+// Reads up to four snapshots at a time. The results have the order of `numbers`.
 StoreCheck check_store(const SnapshotStore& store, const std::vector<int64_t>& numbers,
                        const CheckProgress& progress = {});
 

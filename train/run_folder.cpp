@@ -81,12 +81,13 @@ RunFolder RunFolder::create(const fs::path& store, const std::string& recipe_tex
   for (const auto& entry : fs::directory_iterator(store / "runs", missing)) {
     const int64_t of_entry = id_of(entry.path());
     id = std::max(id, of_entry);
-    // Cut short between the next two lines; the store's lock keeps others from being there now.
+    // Cut short before its recipe was written; the store's lock keeps others from being there now.
     if (of_entry > 0 && !fs::exists(entry.path() / kRecipeName, missing))
       fs::remove_all(entry.path(), missing);
   }
   const fs::path folder = store / "runs" / name_of(id + 1);
   make_folder(folder);
+  write_file(folder / kLogName, "");  // its entry is on the disk before its lines are
   write_file(folder / kRecipeName, recipe_text);
   return RunFolder(folder);
 }
@@ -124,9 +125,7 @@ void RunFolder::log(int64_t step, const OrderedJson& record) {
 }
 
 void RunFolder::sync_log() const {
-  if (!fs::exists(path_ / kLogName)) return;
-  sync_file(path_ / kLogName);
-  sync_folder(path_);
+  if (fs::exists(path_ / kLogName)) sync_file(path_ / kLogName);
 }
 
 void RunFolder::rewind(int64_t step, bool validated) {

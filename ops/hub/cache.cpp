@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "core/atomic_file.h"
+#include "core/error.h"
 #include "core/mapped_file.h"
 #include "core/resumable_file.h"
 
@@ -55,6 +57,17 @@ RemoteFile described(const fs::path& entry, const fs::path& real) {
   return file;
 }
 
+// `to` becomes another name of the cached file, under `step` first: who filled the cache may not
+// have synced it. Not under the name of a part, which would be written to. False across disks.
+bool link_into_place(const fs::path& cached, const fs::path& step, const fs::path& to) {
+  unlink(step.c_str());
+  if (link(cached.c_str(), step.c_str()) != 0) return false;
+  sync_file(step);
+  if (rename(step.c_str(), to.c_str()) != 0)
+    throw_io_error(to.string(), "cannot put the finished file in place", errno);
+  return true;
+}
+
 }  // namespace
 
 std::optional<fs::path> cached_file(const HubSettings& hub, const Repository& repository,
@@ -89,10 +102,7 @@ bool is_linkable(const RemoteFile& file) {
 bool take_from_cache(const fs::path& cached, const RemoteFile& file, const fs::path& part,
                      const fs::path& to, const std::function<void(uint64_t)>& tick) {
   if (!content_matches(cached, file, tick)) return false;
-  if (is_linkable(file) && link(cached.c_str(), to.c_str()) == 0) {
-    sync_folder(folder_of(to));
-    return true;
-  }
+  if (is_linkable(file) && link_into_place(cached, part.string() + ".link", to)) return true;
   ResumableFile copy(part);
   copy.restart();
   copy.append(MappedFile(cached).bytes());

@@ -272,8 +272,7 @@ void Pull::publish() {
     std::error_code stays;
     fs::remove(request_.folder / old.file.name, stays);
   }
-  sync_folder(request_.folder);
-  write_manifest(request_.folder, manifest);
+  write_manifest(request_.folder, manifest);  // syncs the folder's entries too
   std::error_code stays;
   fs::remove_all(gathering_, stays);
 }

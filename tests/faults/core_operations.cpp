@@ -118,6 +118,13 @@ Operation publish_plain_files() {
           }};
 }
 
+Operation publish_by_plain_rename() {
+  Operation operation = publish_plain_files();
+  operation.name += " by a plain rename";
+  operation.plain_renames = true;
+  return operation;
+}
+
 Operation finish_download() {
   return {"finish a download", [](const fs::path&) {},
           [](const fs::path& root) {
@@ -155,9 +162,16 @@ Operation remove_folder() {
 }  // namespace
 
 std::vector<Operation> core_operations() {
-  return {replace_file(),        new_file_in_new_folders(), copy_file(),
-          append_to_file(),      append_to_new_file(),      sync_what_was_appended(),
-          publish_plain_files(), finish_download(),         remove_folder()};
+  return {replace_file(),
+          new_file_in_new_folders(),
+          copy_file(),
+          append_to_file(),
+          append_to_new_file(),
+          sync_what_was_appended(),
+          publish_plain_files(),
+          publish_by_plain_rename(),
+          finish_download(),
+          remove_folder()};
 }
 
 }  // namespace slmtune::faults

@@ -21,6 +21,7 @@ struct Operation {
   // state before is as good as the one after. Exceptions count as unreadable.
   std::function<std::string(const std::filesystem::path&, bool done)> problem;
   std::string may_stay = {};  // beginning of the names of hidden files that an error may leave
+  bool plain_renames = false;  // on a file system without RENAME_NOREPLACE
 };
 
 struct Call {

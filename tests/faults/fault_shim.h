@@ -55,6 +55,7 @@ struct Plan {
   bool can_cut = false;  // keeps the books for cut_power(); a plan with kPowerCut does so too
   const void* no_sync = nullptr;  // syncs with this return address among their callers do nothing
   const void* torn_rename = nullptr;  // and renames with this one are made step by step
+  bool plain_renames = false;  // RENAME_NOREPLACE is EINVAL, as some network file systems answer
   int64_t free_bytes = -1;            // what statvfs reports below the root; -1 = the truth
   std::string report;                 // file that gets one line per call; outside of the root
 };

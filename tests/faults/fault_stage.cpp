@@ -79,6 +79,7 @@ void Stage::reset() {
 Ending Stage::run(Plan plan, bool cut_at_end) const {
   plan.root = root_.string();
   plan.can_cut = cut_at_end;
+  plan.plain_renames = operation_.plain_renames;
   const fs::path messages = base_ / "messages";
   std::fflush(nullptr);
   const pid_t child = fork();

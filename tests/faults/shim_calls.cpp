@@ -62,6 +62,10 @@ int rename_through(int from_folder, const char* from_name, int to_folder, const 
         syscall(SYS_renameat2, from_folder, from_name, to_folder, to_name, flags));
   };
   if (!is_watched(to)) return action();
+  if (flags != 0 && has_plain_renames()) {
+    errno = EINVAL;
+    return -1;
+  }
   Passage passage(CallKind::kRename, to);
   if (passage.decision().error) {
     errno = passage.decision().error;

@@ -197,6 +197,10 @@ int64_t planned_free_bytes() {
   return state().plan.free_bytes;
 }
 
+bool has_plain_renames() {
+  return state().plan.plain_renames;
+}
+
 Passage::Passage(CallKind kind, const std::string& path) : kind_(kind) {
   State& s = state();
   s.mutex.lock();

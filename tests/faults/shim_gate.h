@@ -49,6 +49,7 @@ void pass_point(CallKind kind, const std::string& path);
 DiskModel* disk_model();
 
 int64_t planned_free_bytes();
+bool has_plain_renames();
 
 // Runs `action` (0 or more = success) unless the plan says otherwise; `effect` keeps the books.
 template <class Action, class Effect>
