@@ -94,6 +94,32 @@ def merged_by_the_program(report, name, folder, place, logits, rows, labels):
         report.logits(f"{name}, merged", reference(merged, rows, labels)[0], logits, 1e-3)
 
 
+def train(place, folder, **settings):
+    """Exit status, messages and store of a run of one step from such a base."""
+    store = place / "store"
+    (place / "rows.jsonl").write_text("".join(json.dumps({"input_ids": [5 + i, 7, 9, 11]}) + "\n" for i in range(4)))
+    recipe = {"name": "four", "store": str(store), "method": settings.pop("method", "lora"),
+              "model": {"path": str(folder), "device": "cpu", "dtype": "float32", **settings},
+              "data": {"train": [{"path": str(place / "rows.jsonl")}], "format": "tokens"}, "train": {"max_steps": 1}}
+    (place / "recipe.yaml").write_text(json.dumps(recipe))
+    done = subprocess.run([os.environ["SLMTUNE"], "train", place / "recipe.yaml"], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True)
+    return done.returncode, done.stderr, store
+
+
+def trained_by_the_program(report, folder, place):
+    """What `slmtune train` refuses of such a base, and what a snapshot records of it."""
+    for settings, code in (({"method": "full"}, "R007"), ({"quant": "int8"}, "R051")):
+        status, said, _ = train(place, folder, **settings)
+        report.same(f"{settings} is refused", (status, f"error[{code}]" in said), (78, True))
+    status, said, store = train(place, folder, quant="nf4")
+    report.same("nf4 on such a base trains and says what it is", (status, "stored in 4 bits" in said), (0, True))
+    manifest = json.loads((store / "snapshots" / "0001" / "manifest.json").read_text())
+    report.same("the manifest has the base's format", manifest["base_quant"], "nf4")
+    seen = subprocess.run([os.environ["SLMTUNE"], "inspect", folder, "--json"], check=True, stdout=subprocess.PIPE)
+    report.same("inspect counts the 4-bit weights", json.loads(seen.stdout)["weights"]["dtypes"]["NF4"], 73728)
+
+
 def main():
     torch.set_num_threads(2)
     report = Report()
@@ -109,6 +135,7 @@ def main():
                                  EXACT if settings[1] == torch.float32 else ROUNDED)
                 if number == 0 and family == "llama":
                     merged_by_the_program(report, f"{family}, {name}", folder, place, logits, rows, labels)
+                    trained_by_the_program(report, folder, place)
     report.finish()
 
 
