@@ -19,7 +19,7 @@ constexpr double kGib = 1024.0 * 1024.0 * 1024.0;
 
 // Code of LibTorch and its libraries that is read from disk when it is first needed, their scratch
 // memory and the threads' stacks.
-constexpr uint64_t kLibraries = uint64_t{64} << 20;
+constexpr uint64_t kLibraries = uint64_t{80} << 20;
 
 std::optional<int64_t> number_in(const train::Identity& identity, const std::string& field) {
   const auto found = identity.find(field);

@@ -82,6 +82,7 @@ struct Start {
   kernels::DeviceChoice device;
   TrainRows rows;
   std::map<std::string, std::string> hashes;
+  Recipe settled;  // what it leaves to the plan is filled in
   MemoryChoice memory;
   train::Identity identity;
   std::optional<EarlierRun> earlier;
@@ -100,8 +101,7 @@ kernels::DeviceChoice check_quant(const Recipe& recipe, const ModelInputs& input
   return announce_device("cpu", recipe.model.dtype, inputs.config.hidden_size);
 }
 
-// What `recipe` leaves to the plan is filled in.
-Start start(const TrainOptions& options, Recipe& recipe, const ModelInputs& inputs) {
+Start start(const TrainOptions& options, const Recipe& recipe, const ModelInputs& inputs) {
   store::SnapshotStore store = store::SnapshotStore::open(recipe.store);
   store.sweep();
   std::optional<EarlierRun> earlier = earlier_run(recipe, options);
@@ -109,9 +109,10 @@ Start start(const TrainOptions& options, Recipe& recipe, const ModelInputs& inpu
   check_run_space(recipe, inputs, device);
   TrainRows rows = load_stored_rows(recipe, inputs, store);
   std::map<std::string, std::string> hashes = identity_of(recipe, inputs, rows);
-  MemoryChoice memory = choose_memory(recipe, inputs, rows, device, earlier);
-  train::Identity identity = run_identity(recipe, inputs, rows, device, hashes);
-  return {store, device, std::move(rows), hashes, memory, identity, earlier};
+  Recipe settled = recipe;
+  MemoryChoice memory = choose_memory(settled, inputs, rows, device, earlier);
+  train::Identity identity = run_identity(settled, inputs, rows, device, hashes);
+  return {store, device, std::move(rows), hashes, settled, memory, identity, earlier};
 }
 
 // The snapshot of an unfinished run that was stopped after publishing it.
@@ -142,7 +143,8 @@ OrderedJson hand_over(const Recipe& recipe, const ModelInputs& inputs, Start& st
 OrderedJson train_and_publish(const Recipe& recipe, const ModelInputs& inputs, Start& start,
                               OpenRun run) {
   TrainedModel trained = make_trainable(recipe, inputs, start.device, run.folder.path());
-  train::TrainResult result = train_model(recipe, start.rows, start.memory, trained, run, start.identity);
+  train::TrainResult result =
+      train_model(start.settled, start.rows, start.memory, trained, run, start.identity);
   if (result.ended == "stopped") stop_here(run, result);
   try {
     return hand_over(recipe, inputs, start, run, trained, result);
@@ -152,8 +154,8 @@ OrderedJson train_and_publish(const Recipe& recipe, const ModelInputs& inputs, S
   }
 }
 
-ExitCode train_in_store(const TrainOptions& options, Recipe recipe, const ModelInputs& inputs,
-                        const Common& common) {
+ExitCode train_in_store(const TrainOptions& options, const Recipe& recipe,
+                        const ModelInputs& inputs, const Common& common) {
   const StopSignals handlers;
   Start begun = start(options, recipe, inputs);
   if (auto snapshot = published(begun)) {

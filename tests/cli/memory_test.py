@@ -22,7 +22,8 @@ def main():
             print(f"skipped: the program does not start within {LIMIT >> 30} GiB of address space:\n{control.stderr}")
             sys.exit(77)
         box.write("wide.yaml", FACTS.replace("hidden_size: 32", "hidden_size: 16384").replace("intermediate_size: 64", "intermediate_size: 131072"))
-        box.write("large.yaml", BASE.replace("mini.yaml", "wide.yaml").replace("method: full", "method: lora"))
+        box.write("large.yaml", BASE.replace("mini.yaml", "wide.yaml").replace("method: full", "method: lora")
+                  + "budget: {memory_gib: 1000}\n")  # else the plan refuses it before
         done = run(box, "train", "large.yaml")
         wanted = ("slmtune: error[G010]: out of memory\n"
                   "help: lower train.micro_batch_tokens or data.max_tokens, or use a smaller model\n")

@@ -102,7 +102,7 @@ def errors(box):
         (("faq.yaml", "--gpu", "rtx-4091"), 64, ["error[U008]", "did you mean 'rtx-4090'?"]),
         (("faq.yaml", "--gpu", "no.yaml"), 66, ["error[N001]"]),
         (("broken.yaml",), 65, ["error[F002]", "broken/config.json"]),
-        (("unknown.yaml",), 66, ["error[N004]", "did you mean 'qwen2.5-14b'?"]),
+        (("unknown.yaml",), 66, ["error[N004]", "did you mean 'qwen2.5-1.5b'?"]),
         (("nodata.yaml",), 66, ["error[N001]", "none.jsonl"]),
         (("baddata.yaml",), 65, ["error[D002]", "bad.jsonl:1"]),
         (("longrow.yaml",), 65, ["error[D010]"]),
@@ -128,8 +128,9 @@ def train_writes_what_it_chose(box):
         check(memory[key] > 1 << 20, f"{key}: {memory[key]}")
     check(memory["micro_batch_tokens"] == 1024 and memory["recompute"] == 0, memory)
     check(memory["rehearsed_tokens"] > 0 and sum(memory["parts"].values()) == memory["planned_bytes"], memory)
-    resolved = (pathlib.Path(summary["run_path"]) / "recipe.yaml").read_text()
-    check("micro_batch_tokens: 1024" in resolved and "recompute: none" in resolved, resolved)
+    checkpoint = next(box.path(f"{summary['run_path']}/checkpoints").iterdir())
+    identity = json.loads((checkpoint / "state.json").read_text())["identity"]
+    check(identity["train.micro_batch_tokens"] == "1024" and identity["train.recompute"] == "none", identity)
 
 
 def a_resumed_run_keeps_its_choice(box):
