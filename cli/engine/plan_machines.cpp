@@ -15,7 +15,7 @@
 namespace slmtune::cli {
 namespace {
 
-// Share of the matrix rate that training on a CPU reaches; measured (docs/plan.md).
+// Share of the matrix rate that training on a CPU is taken to reach (docs/plan.md).
 constexpr double kCpuShare = 0.6, kCpuShareBfloat16 = 0.3;
 // Of a desktop computer under load. Its own power is not known to it.
 constexpr double kComputerWatts = 100;

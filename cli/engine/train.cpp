@@ -88,15 +88,15 @@ struct Start {
   std::optional<EarlierRun> earlier;
 };
 
-// Weights of fewer bits live in the CPU's memory.
-kernels::DeviceChoice check_quant(const Recipe& recipe, const ModelInputs& inputs,
-                                  const kernels::DeviceChoice& device) {
+// Weights of fewer bits live in the CPU's memory. G012.
+kernels::DeviceChoice device_for(const Recipe& recipe, const ModelInputs& inputs) {
   const bool is_short = recipe.model.quant != "none" || inputs.config.stored_quant != "none";
-  if (device.device.is_cpu() || !is_short) return device;
-  if (recipe.model.device == "cuda")
+  if (is_short && recipe.model.device == "cuda")
     throw UnavailableError("G012", "model.quant",
                            "weights of fewer bits are not multiplied on a GPU in this version",
                            "write 'quant: none', or 'device: cpu'");
+  kernels::DeviceChoice choice = choose_device(recipe, inputs);
+  if (choice.device.is_cpu() || !is_short) return choice;
   log_info("weights of fewer bits are not multiplied on a GPU in this version");
   return announce_device("cpu", recipe.model.dtype, inputs.config.hidden_size);
 }
@@ -105,7 +105,7 @@ Start start(const TrainOptions& options, const Recipe& recipe, const ModelInputs
   store::SnapshotStore store = store::SnapshotStore::open(recipe.store);
   store.sweep();
   std::optional<EarlierRun> earlier = earlier_run(recipe, options);
-  kernels::DeviceChoice device = check_quant(recipe, inputs, choose_device(recipe, inputs));
+  kernels::DeviceChoice device = device_for(recipe, inputs);
   check_run_space(recipe, inputs, device);
   TrainRows rows = load_stored_rows(recipe, inputs, store);
   std::map<std::string, std::string> hashes = identity_of(recipe, inputs, rows);
