@@ -9,6 +9,9 @@
 
 namespace slmtune::kernels {
 
+// Elements of a row-wise loop below which a second thread costs more than it saves.
+constexpr int64_t kElementsPerTask = 16384;
+
 // Calls body(begin, end) on even parts of begin … end-1, each of at least `grain` (but for the
 // last), side by side; returns when all are done. Inside another parallel_for it runs serially. The
 // first exception of a part is thrown again here. What is computed must not depend on the parts.

@@ -18,8 +18,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Below this many elements a second thread costs more than it saves.
-constexpr int64_t kElementsPerTask = 16384;
 // Rows whose weight gradients are summed in one piece: fixed, so that the sum does not depend on
 // the thread count.
 constexpr int64_t kRowsPerPartialSum = 64;

@@ -11,9 +11,6 @@
 namespace slmtune::kernels {
 namespace {
 
-// Below this many elements a second thread costs more than it saves.
-constexpr int64_t kElementsPerTask = 16384;
-
 bool has_loops(const at::Tensor& x) {
   return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
