@@ -185,7 +185,7 @@ BadFiles bad_adapters() {
                       rewrite_tensors(folder, DType::kF32,
                                       [](const std::string& name) { return "\x1b[2J" + name; });
                     }),
-        adapter_row("names of another tool", "F061", "not part of a plain LoRA adapter",
+        adapter_row("names of another tool", "F061", "not part of a LoRA adapter",
                     [](const TempFolder& folder) {
                       rewrite_tensors(folder, DType::kF32,
                                       [](const std::string& name) { return name.substr(17); });
