@@ -7,8 +7,6 @@ function(slmtune_module name)
   target_link_libraries(slmtune_${name} PUBLIC ${ARG_DEPS} PRIVATE slmtune_warnings)
   if(ARG_TORCH)
     slmtune_use_torch(slmtune_${name})
-    # What LibTorch's headers cost is paid once for several files.
-    set_target_properties(slmtune_${name} PROPERTIES UNITY_BUILD ${SLMTUNE_JOINED} UNITY_BUILD_BATCH_SIZE 5)
   else()
     target_precompile_headers(slmtune_${name} REUSE_FROM slmtune_pch)
   endif()
