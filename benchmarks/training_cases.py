@@ -1,4 +1,4 @@
-"""What compare_training.py trains: shapes of models, batches, rows and their order. Needs no torch.
+"""What the training benchmarks train: shapes of models, batches, rows and their order. Needs no torch.
 
 The rows are tokens already, so that both programs train on the same ones; text is encoded by the program itself.
 """
@@ -20,10 +20,40 @@ SHAPES = {
     "llama-0.5b": ("LlamaForCausalLM", "llama", dict(
         hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, num_key_value_heads=8, intermediate_size=4096,
         vocab_size=128256, max_position_embeddings=8192, rope_theta=500000.0)),
+    # A stand-in for the others where only the way through the programs is tried.
+    "llama-tiny": ("LlamaForCausalLM", "llama", dict(
+        hidden_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=160,
+        vocab_size=4096, max_position_embeddings=4096, rope_theta=10000.0)),
+    # Shapes of published models, for the GPU.
+    "qwen2.5-1.5b": ("Qwen2ForCausalLM", "qwen2", dict(
+        hidden_size=1536, num_hidden_layers=28, num_attention_heads=12, num_key_value_heads=2, intermediate_size=8960,
+        vocab_size=151936, max_position_embeddings=131072, rope_theta=1000000.0, use_sliding_window=False)),
+    "qwen2.5-7b": ("Qwen2ForCausalLM", "qwen2", dict(
+        hidden_size=3584, num_hidden_layers=28, num_attention_heads=28, num_key_value_heads=4, intermediate_size=18944,
+        vocab_size=152064, max_position_embeddings=131072, rope_theta=1000000.0, use_sliding_window=False,
+        tie_word_embeddings=False)),
+    "llama3.1-8b": ("LlamaForCausalLM", "llama", dict(
+        hidden_size=4096, num_hidden_layers=32, num_attention_heads=32, num_key_value_heads=8, intermediate_size=14336,
+        vocab_size=128256, max_position_embeddings=131072, rope_theta=500000.0, tie_word_embeddings=False)),
+    "qwen2.5-14b": ("Qwen2ForCausalLM", "qwen2", dict(
+        hidden_size=5120, num_hidden_layers=48, num_attention_heads=40, num_key_value_heads=8, intermediate_size=13824,
+        vocab_size=152064, max_position_embeddings=131072, rope_theta=1000000.0, use_sliding_window=False,
+        tie_word_embeddings=False)),
 }
-# Rows of a step and tokens of a row; None: rows of gsm8k.
-BATCHES = {"1x512": (1, 512), "1x2048": (1, 2048), "gsm8k-8": (8, None)}
-LOWEST_ID, LEAST_VOCABULARY = 3, 32000
+CPU_SHAPES = ("llama-40m", "qwen2-0.5b", "llama-0.5b")
+CPU_BATCHES = ("1x512", "1x2048", "gsm8k-8")
+METHODS = {"qlora": "nf4", "lora": "none"}  # the base's storage
+LOWEST_ID = 3
+
+
+def batch_of(name):
+    """Rows of a step and tokens of a row (None: rows of gsm8k) of "2x2048" or "gsm8k-8"."""
+    first, mark, second = name.partition("x" if name[0].isdigit() else "-")
+    if first == "gsm8k" and second.isdigit():
+        return int(second), None
+    if mark == "x" and first.isdigit() and second.isdigit():
+        return int(first), int(second)
+    raise ValueError(f"batch '{name}' is not known; write ROWSxTOKENS, as in 2x2048, or gsm8k-ROWS")
 
 
 @dataclass(frozen=True)
@@ -38,13 +68,20 @@ class Case:
     learning_rate: float = 1e-3
     seed: int = 7
     objective: str = "sft"
+    device: str = "cpu"
+    base: str = "none"  # storage of the base on all sides
+    recompute: str = "auto"  # auto: each side as it does by default; always: all layers
+    memory_gib: float = 0.0  # of the card that may be used; 0: all
 
     def key(self):
         return json.dumps(asdict(self), sort_keys=True)
 
     def title(self):
-        name = "" if self.objective == "sft" else f", {self.objective}"
-        return f"{self.shape}, {self.batch}, {self.dtype}{name}"
+        more = [self.objective] if self.objective != "sft" else []
+        more += [self.base] if self.base != "none" else []
+        more += [f"{self.memory_gib:g} GiB"] if self.memory_gib else []
+        more += ["all recomputed"] if self.recompute == "always" else []
+        return ", ".join([self.shape, self.batch, self.dtype, *more])
 
     def folder(self):
         return f"{self.shape}-{self.batch}-{self.dtype}-{self.objective}-{self.steps}-r{self.rank}"
@@ -55,10 +92,10 @@ def config_of(shape, dtype):
     return {"architectures": [architecture], "model_type": model_type, "torch_dtype": dtype, **COMMON, **sizes}
 
 
-def random_rows(count, tokens, seed):
+def random_rows(count, tokens, seed, vocabulary):
     numbers = random.Random(seed)
     for _ in range(count):
-        ids = [numbers.randrange(LOWEST_ID, LEAST_VOCABULARY) for _ in range(tokens)]
+        ids = [int(numbers.random() * (vocabulary - LOWEST_ID)) + LOWEST_ID for _ in range(tokens)]
         yield {"input_ids": ids, "labels": ids}
 
 

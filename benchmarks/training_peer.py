@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""transformers, PEFT and trl for compare_training.py: makes the model, trains it, measures the machine's matrix rate.
+"""transformers, PEFT, bitsandbytes, Unsloth and trl for training_bench.py: trains, and measures the machine's matrix rate.
 
-    benchmarks/training_peer.py prepare|train|rate JOB.json
+    benchmarks/training_peer.py train|rate JOB.json
 
-JOB.json is written by compare_training.py; results go to stdout as JSON lines. The loop of objective sft is the plain one
+JOB.json is written by training_bench.py; results go to stdout as JSON lines. The loop of objective sft is the plain one
 that trainers come down to, without their book-keeping: what it lacks would only make the peer slower. Objective dpo
 is trl's own trainer.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 import transformers
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from transformers.utils import logging
 
 logging.disable_progress_bar()
@@ -26,34 +26,57 @@ def say(**values):
     print(json.dumps(values), flush=True)
 
 
-def load(job):
-    return transformers.AutoModelForCausalLM.from_pretrained(job["model"], dtype=getattr(torch, job["dtype"]))
+def load_transformers(job):
+    options = {"dtype": getattr(torch, job["dtype"])}
+    if job["device"] == "cuda":
+        options["device_map"] = {"": 0}
+    if job["base"] == "nf4":
+        options["quantization_config"] = transformers.BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=getattr(torch, job["dtype"]))
+    model = transformers.AutoModelForCausalLM.from_pretrained(job["model"], **options)
+    model = PeftModel.from_pretrained(model, job["adapter"], is_trainable=True)
+    if job["device"] == "cuda":
+        # What trainers set on a card; its layers are all computed twice.
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.enable_input_require_grads()
+    return model
 
 
-def prepare(job):
-    """Random weights in the shape of job["config"], if they are not there, and a fresh adapter."""
-    folder = Path(job["model"])
-    if not (folder / "model.safetensors").exists():
-        torch.manual_seed(job["seed"])
-        config = transformers.AutoConfig.for_model(**job["config"])
-        model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-        model.to(getattr(torch, job["dtype"])).save_pretrained(folder)
-    torch.manual_seed(job["seed"])
-    adapter = LoraConfig(r=job["rank"], lora_alpha=2 * job["rank"], target_modules="all-linear", task_type="CAUSAL_LM")
-    get_peft_model(load(job), adapter).save_pretrained(job["adapter"])
+def load_unsloth(job):
+    """Unsloth's own loading and adapter, with the values of the common one."""
+    import unsloth
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+    longest = max(len(row["input_ids"]) for row in read_rows(job))
+    model, _ = unsloth.FastLanguageModel.from_pretrained(
+        model_name=job["model"], max_seq_length=longest, dtype=getattr(torch, job["dtype"]),
+        load_in_4bit=job["base"] == "nf4")
+    settings = json.loads((Path(job["adapter"]) / "adapter_config.json").read_text())
+    model = unsloth.FastLanguageModel.get_peft_model(
+        model, r=settings["r"], lora_alpha=settings["lora_alpha"], lora_dropout=0.0, bias="none",
+        target_modules=settings["target_modules"], use_gradient_checkpointing="unsloth", random_state=job["seed"])
+    set_peft_model_state_dict(model, load_file(Path(job["adapter"]) / "adapter_model.safetensors"))
+    return model
 
 
-def padded(rows):
+def read_rows(job):
+    return [json.loads(line) for line in Path(job["rows"]).read_text().splitlines()]
+
+
+def padded(rows, device):
     """As transformers' collators do it: every row as long as the longest."""
     longest = max(len(row["input_ids"]) for row in rows)
 
     def filled(row, key, value):
         return row[key] + [value] * (longest - len(row[key]))
-    return {
+    tensors = {
         "input_ids": torch.tensor([filled(row, "input_ids", 0) for row in rows]),
-        "labels": torch.tensor([filled(row, "labels", -100) for row in rows]),
-        "attention_mask": torch.tensor([[1] * len(row["input_ids"]) + [0] * (longest - len(row["input_ids"]))
-                                        for row in rows])}
+        "labels": torch.tensor([filled(row, "labels", -100) for row in rows])}
+    if device == "cpu" or any(len(row["input_ids"]) < longest for row in rows):  # a mask costs the flash kernel on a GPU
+        tensors["attention_mask"] = torch.tensor(
+            [[1] * len(row["input_ids"]) + [0] * (longest - len(row["input_ids"])) for row in rows])
+    return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 
 def said_step(step, loss, norm, rows, seconds):
@@ -64,17 +87,20 @@ def said_step(step, loss, norm, rows, seconds):
 def train_sft(job, model, rows):
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=job["learning_rate"], weight_decay=0.0, fused=True)
-    computing = torch.autocast("cpu", torch.bfloat16) if job["autocast"] else contextlib.nullcontext()
+    device = job["device"]
+    computing = torch.autocast(device, torch.bfloat16) if job["autocast"] else contextlib.nullcontext()
     for step, batch in enumerate(job["order"], 1):
         chosen = [rows[i] for i in batch]
         started = time.perf_counter()
         with computing:
-            loss = model(**padded(chosen)).loss
+            loss = model(**padded(chosen, device)).loss
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, job["clip_norm"])
         optimizer.step()
         optimizer.zero_grad()
         value = loss.item()
+        if device == "cuda":
+            torch.cuda.synchronize()
         said_step(step, value, norm.item(), chosen, time.perf_counter() - started)
 
 
@@ -137,14 +163,25 @@ def memory(name):
     return 0
 
 
+def cap_card(job):
+    """As if the card had less memory: the allocator gives no more than what the context leaves."""
+    if job["device"] != "cuda" or not job["memory_gib"]:
+        return
+    free, total = torch.cuda.mem_get_info()
+    allowed = job["memory_gib"] * (1 << 30) - (total - free)
+    torch.cuda.set_per_process_memory_fraction(min(1.0, allowed / total))
+
+
 def train(job):
     torch.set_num_threads(job["threads"])
-    rows = [json.loads(line) for line in Path(job["rows"]).read_text().splitlines()]
+    rows = read_rows(job)
+    cap_card(job)
     before = memory("RssAnon")
-    model = PeftModel.from_pretrained(load(job), job["adapter"], is_trainable=True).train()
+    model = (load_unsloth if job["side"] == "unsloth" else load_transformers)(job).train()
     say(base_bytes=memory("RssAnon") - before)
     OBJECTIVES[job["objective"]](job, model, rows)
-    say(peak_bytes=memory("VmHWM"))
+    allocator = torch.cuda.max_memory_allocated() if job["device"] == "cuda" else None
+    say(peak_bytes=memory("VmHWM"), allocator_bytes=allocator)
 
 
 def rate(job):
@@ -165,9 +202,9 @@ def rate(job):
 
 
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in ("prepare", "train", "rate"):
+    if len(sys.argv) != 3 or sys.argv[1] not in ("train", "rate"):
         sys.exit(__doc__)
-    {"prepare": prepare, "train": train, "rate": rate}[sys.argv[1]](json.loads(Path(sys.argv[2]).read_text()))
+    {"train": train, "rate": rate}[sys.argv[1]](json.loads(Path(sys.argv[2]).read_text()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Compares losses of runs and turns runs into ratios and tables, for compare_training.py. Needs no torch."""
+"""Compares losses of runs and turns runs into ratios and tables, for the training benchmarks. Needs no torch."""
 import json
 import math
 
@@ -57,7 +57,7 @@ def share(case, record):
     if not rate or case.objective != "sft":
         return None
     steps = [step for step in record["steps"] if step["step"] > case.warmup]
-    rows = cases.BATCHES[case.batch][0]
+    rows = cases.batch_of(case.batch)[0]
     tokens, labels = sum(s["tokens"] for s in steps), sum(s["label_tokens"] for s in steps)
     row_tokens = tokens / (rows * len(steps))
     needed = cases.floating_operations(record["config"], case.rank, tokens, labels, row_tokens)
@@ -97,7 +97,7 @@ def side_row(result, side):
     values = result["sides"][side]
     rate = values["matrix_rate_share"]
     return (result["title"], side, shown(values["tokens_per_second"], "{:.0f}"),
-            shown(values["peak_bytes"], "{:.2f}", 1e-9), shown(values["first_step_seconds"], "{:.1f}"),
+            shown(values["peak_bytes"], "{:.2f}", 2**-30), shown(values["first_step_seconds"], "{:.1f}"),
             shown(values["wall_seconds"], "{:.1f}"), f"{values['first_loss']:.4f} → {values['last_loss']:.4f}",
             shown(rate, "{:.0f} %", 100) if rate else "–")
 
@@ -109,7 +109,7 @@ def ratio_row(result, side):
             shown(values["base_memory"]) + " ×" if values["base_memory"] else "–")
 
 
-SIDE_HEADS = ("setting", "side", "tokens/s", "peak GB", "first step after s", "all s", "loss", "share of the matrix rate")
+SIDE_HEADS = ("setting", "side", "tokens/s", "peak GiB", "first step after s", "all s", "loss", "share of the matrix rate")
 RATIO_HEADS = ("setting", "against", "speed", "peak memory", "first step sooner", "wall time", "memory of the base")
 
 
@@ -148,15 +148,15 @@ def length_table(results):
     return "\n" + table(("setting", "side", "time per token at 1x2048, over 1x512"), rows) + "\n"
 
 
-def write_report(path, results, options):
+def write_report(path, results, options, script="compare_training.py", where="the CPU", counted="the median of its steps"):
     sides, ratios = tables(results)
     first = options.sides.split(",")[0]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"""# Training on the CPU: {options.sides.replace(",", ", ")}
+    path.write_text(f"""# Training on {where}: {options.sides.replace(",", ", ")}
 
-Written by `benchmarks/compare_training.py`: LoRA of rank {options.rank} on all linears, {options.steps} steps of which the first
+Written by `benchmarks/{script}`: LoRA of rank {options.rank} on all linears, {options.steps} steps of which the first
 {options.warmup} do not count, {options.repeats} runs of each side in turn, {results[0]["machine"]}. A figure is the median of the runs, with
-the least and the greatest; a run's tokens per second are the median of its steps, padding not counted. Losses were
+the least and the greatest; a run's tokens per second are {counted}, padding not counted. Losses were
 compared before any speed was.
 
 {sides}

@@ -9,7 +9,9 @@ void setup_chat(CLI::App& app, Program& program) {
   auto options = std::make_shared<ChatOptions>();
   CLI::App* command =
       app.add_subcommand("chat", "talk with a model; one line is one turn, /reset and /quit");
-  command->add_option("MODEL", options->model, "snapshot (STORE#42, STORE#latest) or model folder")
+  command
+      ->add_option("MODEL", options->model,
+                   "snapshot (STORE#42, STORE#latest), model folder or GGUF file")
       ->required();
   command->add_option("--adapter", options->adapter,
                       "PEFT folder or snapshot to put on the model (default: none)");

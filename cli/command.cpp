@@ -22,8 +22,9 @@ void finish_command(CLI::App& command, Program& program, const std::string& exam
 void add_device_flags(CLI::App& command, DeviceFlags& flags) {
   command
       .add_option("--device", flags.device,
-                  "where the model runs: auto, cpu or cuda (default: the recipe's, else auto)")
-      ->check(one_of({"auto", "cpu", "cuda"}));
+                  "where the model runs: auto, cpu, cuda, or cuda:N for GPU number N, from 0 "
+                  "(default: the recipe's, else auto)")
+      ->check(device_word());
   command
       .add_option(
           "--dtype", flags.dtype,

@@ -13,9 +13,9 @@ void setup_preview(CLI::App& group, Program& program, const std::shared_ptr<Data
   command->add_option("--rows", options->rows, "how many rows")
       ->capture_default_str()
       ->check(whole_number(1, 1 << 30));
-  command->add_option(
-      "--model", options->model,
-      "folder whose tokenizer and template are used (default: the recipe's, else plain roles)");
+  command->add_option("--model", options->model,
+                      "folder or GGUF file whose tokenizer and template are used (default: the "
+                      "recipe's, else plain roles)");
   command->add_option("--template", options->chat_template,
                       "chat template (default: recognised from the model folder)");
   command->add_option("--format", options->format, "shape of the rows")->capture_default_str();
@@ -33,7 +33,9 @@ void setup_tokenize(CLI::App& group, Program& program,
   CLI::App* command = group.add_subcommand(
       "tokenize", "one JSON object per row: ids, and labels with -100 where nothing is trained");
   command->add_option("FILE", options->what, "JSONL file")->required();
-  command->add_option("--model", options->model, "folder whose tokenizer and template are used")
+  command
+      ->add_option("--model", options->model,
+                   "folder or GGUF file whose tokenizer and template are used")
       ->required();
   command->add_option("--template", options->chat_template,
                       "chat template (default: recognised from the model folder)");

@@ -18,6 +18,7 @@ struct Engine {
   ExitCode (*chat)(const ChatOptions& options, const Common& common);
   ExitCode (*merge)(const MergeOptions& options, const Common& common);
   ExitCode (*export_model)(const ExportOptions& options, const Common& common);
+  ExitCode (*export_file)(const ExportOptions& options);  // the same, and prints nothing
   ExitCode (*inspect)(const InspectOptions& options, const Common& common);
   ExitCode (*data_preview)(const DataOptions& options, const Common& common);
   ExitCode (*data_tokenize)(const DataOptions& options, const Common& common);

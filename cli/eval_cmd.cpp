@@ -11,7 +11,7 @@ void setup_eval(CLI::App& app, Program& program) {
       app.add_subcommand("eval", "loss and answers of a model on a file of rows, beside its base");
   command
       ->add_option("MODEL", options->what,
-                   "recipe, snapshot (STORE#42, STORE#latest) or model folder")
+                   "recipe, snapshot (STORE#42, STORE#latest), model folder or GGUF file")
       ->required();
   command->add_option("--adapter", options->adapter,
                       "PEFT folder or snapshot to put on the model (default: none)");

@@ -8,7 +8,9 @@ namespace slmtune::cli {
 void setup_generate(CLI::App& app, Program& program) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = app.add_subcommand("generate", "answer one prompt");
-  command->add_option("MODEL", options->model, "snapshot (STORE#42, STORE#latest) or model folder")
+  command
+      ->add_option("MODEL", options->model,
+                   "snapshot (STORE#42, STORE#latest), model folder or GGUF file")
       ->required();
   command->add_option("--adapter", options->adapter,
                       "PEFT folder or snapshot to put on the model (default: none)");

@@ -20,6 +20,7 @@
 #include "core/log.h"
 #include "core/stop.h"
 #include "core/version.h"
+#include "ops/deploy/serving_pause.h"
 
 namespace slmtune::cli {
 namespace {
@@ -38,6 +39,7 @@ void set_up_app(CLI::App& app, Program& program) {
   setup_chat(app, program);
   setup_merge(app, program);
   setup_export(app, program);
+  setup_deploy(app, program);
   setup_inspect(app, program);
   setup_data(app, program);
   setup_snapshots(app, program);
@@ -57,6 +59,11 @@ void set_up_messages(const Common& common) {
 int run(int count, char** words) {
   Program program;
   for (int i = 0; i < count; ++i) program.line += (i ? " " : "") + std::string(words[i]);
+  program.make_room = [&program](const std::filesystem::path& store, uint64_t needed,
+                                 const std::function<uint64_t()>& free) {
+    return ops::pause_when_short(store, program.line,
+                                 {.needed_bytes = needed, .free_bytes = free});
+  };
   CLI::App app{"Fine-tunes small language models on this machine.", "slmtune"};
   set_up_app(app, program);
   try {

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "core/text.h"
+#include "kernels/device_word.h"
 
 namespace slmtune::cli {
 namespace {
@@ -29,6 +30,15 @@ CLI::Validator one_of(std::vector<std::string> names) {
     return "this must be " + quoted_list(names) + ", got '" + shown(text) + "'";
   };
   return {check, ""};
+}
+
+CLI::Validator device_word() {
+  return {[](const std::string& text) {
+            if (kernels::parse_device_word(text)) return std::string();
+            static const std::vector<std::string> words = {"auto", "cpu", "cuda", "cuda:N"};
+            return "this must be " + quoted_list(words) + ", got '" + shown(text) + "'";
+          },
+          ""};
 }
 
 CLI::Validator whole_number(int64_t low, int64_t high) {

@@ -9,6 +9,8 @@
 namespace slmtune::cli {
 
 CLI::Validator one_of(std::vector<std::string> names);
+// auto, cpu, cuda or cuda:N.
+CLI::Validator device_word();
 CLI::Validator whole_number(int64_t low, int64_t high);
 CLI::Validator decimal(double low, double high);
 

@@ -2,6 +2,7 @@
 // out in engine/ (see engine.h).
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,11 +44,16 @@ struct ChatOptions {
 };
 
 struct MergeOptions {
-  std::string model, adapter, to;
+  std::string model, adapter, to, dtype = "auto";
 };
 
 struct ExportOptions {
-  std::string model, adapter, format = "gguf", encoding, to;
+  std::string model, adapter, format = "gguf", encoding, imatrix, to;
+  bool verify = true;
+  std::string data;  // held-out rows
+  int64_t prompts = 16;
+  std::optional<double> max_perplexity_increase, min_greedy_agreement;
+  DeviceFlags device;
 };
 
 struct InspectOptions {

@@ -91,7 +91,7 @@ void setup_pull(CLI::App& app, Program& program) {
   auto options = std::make_shared<PullOptions>();
   CLI::App* command = app.add_subcommand(
       "pull",
-      "fetch a model folder from a Hugging Face hub (the only command that uses the network)");
+      "fetch a model folder from a Hugging Face hub (the only command that reads the network)");
   command
       ->add_option("REPOSITORY", options->repository,
                    "ORG/NAME, or ORG/NAME@REVISION for a branch, tag or commit (default: main)")

@@ -1,5 +1,7 @@
 #include "cli/recipe.h"
 
+#include "kernels/device_word.h"
+
 namespace slmtune::cli {
 namespace {
 
@@ -12,6 +14,13 @@ void know_all(YamlReader& yaml, const std::vector<FieldFacts>& fields, const std
   }
 }
 
+Recipe checked_form(YamlReader& yaml) {
+  Recipe recipe = Recipe::fields().read(yaml);
+  know_all(yaml, Recipe::fields().facts(), "");
+  yaml.finish();
+  return recipe;
+}
+
 }  // namespace
 
 bool is_recipe_path(const std::string& text) {
@@ -22,13 +31,17 @@ Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::str
                    const DeviceFlags& flags, bool without_model) {
   YamlReader yaml = YamlReader::from_file(path);
   for (const std::string& setting : settings) yaml.set(setting);
-  Recipe recipe = Recipe::fields().read(yaml);
-  know_all(yaml, Recipe::fields().facts(), "");
-  yaml.finish();
-  if (!flags.device.empty()) recipe.model.device = flags.device;
+  Recipe recipe = checked_form(yaml);
+  // Which of the GPUs is no part of the recipe: the run may go on with another one.
+  if (const auto word = kernels::parse_device_word(flags.device)) recipe.model.device = word->kind;
   if (!flags.dtype.empty()) recipe.model.dtype = flags.dtype;
   check_named_files(recipe, yaml, without_model);
   return recipe;
+}
+
+Recipe read_kept_recipe(const std::filesystem::path& path) {
+  YamlReader yaml = YamlReader::from_file(path);
+  return checked_form(yaml);
 }
 
 std::string recipe_text(const Recipe& recipe) {

@@ -32,9 +32,13 @@ struct ModelChoice {
 };
 
 struct ExportChoice {
-  std::string format = "gguf";    // gguf | hf
-  std::string encoding = "q8_0";  // of a GGUF file
+  std::string format = "gguf";    // gguf | gguf-lora | hf
+  std::string encoding = "q8_0";  // of a GGUF file: a word of export/mixtures
   std::optional<std::string> to;  // absent: <store>/exports/<number>/
+  std::optional<std::string> imatrix;  // importance matrix of a GGUF file: a path, or "auto"
+  bool verify = true;             // GGUF: ask the written model before it is published
+  // Absent: by the encoding (export/verify/verify_limits.h).
+  std::optional<double> max_perplexity_increase, min_greedy_agreement;
 
   static const FieldTable<ExportChoice>& fields();
 };
@@ -61,6 +65,9 @@ struct Recipe {
 // `without_model`: model.path need not be there, since only its published facts are asked for.
 Recipe read_recipe(const std::filesystem::path& path, const std::vector<std::string>& settings,
                    const DeviceFlags& flags = {}, bool without_model = false);
+
+// The recipe that a run has kept: the files that it names need not be there any more.
+Recipe read_kept_recipe(const std::filesystem::path& path);
 
 // Resolved recipe as YAML, the same bytes for the same recipe; reading it gives the recipe again.
 std::string recipe_text(const Recipe& recipe);

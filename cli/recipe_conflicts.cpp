@@ -25,6 +25,21 @@ void check_method(const Recipe& recipe, YamlReader& yaml) {
                   "merge it into its base first with 'slmtune merge'");
 }
 
+// 8-bit products are those of the fused path (models/blocks/fused_half.h).
+void check_matmul(const Recipe& recipe, YamlReader& yaml) {
+  if (recipe.train.matmul == "bf16") return;
+  YamlReader train = yaml.section("train");
+  const auto refuse = [&](const std::string& where, const std::string& what) {
+    train.conflict("matmul", where,
+                   "'train.matmul: " + recipe.train.matmul + "' has no meaning with " + what,
+                   "remove 'matmul', or train a plain LoRA without dropout");
+  };
+  if (recipe.method == "full") return refuse(yaml.where("method"), "method full");
+  YamlReader lora = yaml.section("lora");
+  if (recipe.lora.variant == "dora") return refuse(lora.where("variant"), "variant dora");
+  if (recipe.lora.dropout > 0) refuse(lora.where("dropout"), "dropout");
+}
+
 void check_validation_file(const Recipe& recipe, YamlReader& yaml) {
   if (!recipe.data.valid) return;
   for (const data::Source& source : recipe.data.train)
@@ -73,13 +88,31 @@ void check_export_targets(const Recipe& recipe, YamlReader& yaml) {
     }
 }
 
+// What a file of the adapter alone cannot be made of, before hours of training.
+void check_adapter_exports(const Recipe& recipe, YamlReader& yaml) {
+  std::vector<YamlReader> sections = yaml.sections("export");
+  for (size_t i = 0; i < recipe.exports.size(); ++i) {
+    if (recipe.exports[i].format != "gguf-lora") continue;
+    if (recipe.method == "full")
+      sections[i].conflict("format", yaml.where("method"),
+                           "format gguf-lora hands an adapter over, and method full trains none",
+                           "write 'format: gguf'");
+    else if (recipe.lora.variant == "dora")
+      sections[i].conflict("format", yaml.section("lora").where("variant"),
+                           "llama.cpp has no form for a DoRA adapter",
+                           "write 'format: gguf', which merges it");
+  }
+}
+
 }  // namespace
 
 void check_conflicts(const Recipe& recipe, YamlReader& yaml) {
   check_method(recipe, yaml);
+  check_matmul(recipe, yaml);
   check_validation_file(recipe, yaml);
   check_metrics(recipe, yaml);
   check_export_targets(recipe, yaml);
+  check_adapter_exports(recipe, yaml);
 }
 
 }  // namespace slmtune::cli

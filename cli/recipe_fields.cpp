@@ -4,16 +4,15 @@
 
 #include "cli/recipe.h"
 #include "data/chat/chat_template.h"
-#include "export/encodings/encoding.h"
+#include "export/mixtures/mixture.h"
 #include "kernels/quant/names.h"
 
 namespace slmtune::cli {
 namespace {
 
-template <typename Rows>
-std::vector<std::string> names_of(const Rows& rows) {
+std::vector<std::string> template_names() {
   std::vector<std::string> names;
-  for (const auto& row : rows) names.emplace_back(row.name);
+  for (const data::ChatTemplate& chat : data::ChatTemplate::all()) names.emplace_back(chat.name);
   return names;
 }
 
@@ -59,10 +58,19 @@ std::vector<Field<ModelChoice>> origin_fields() {
 }
 
 void check_export(ExportChoice& choice, YamlReader& yaml) {
-  if (choice.format != "hf") return;
+  if (choice.format == "gguf") return;
+  if (yaml.has("imatrix"))
+    yaml.conflict("imatrix", yaml.where("format"), "'imatrix' belongs to format gguf",
+                  "other formats round no weights by it");
+  for (const char* key : {"verify", "max_perplexity_increase", "min_greedy_agreement"})
+    if (yaml.has(key))
+      yaml.conflict(key, yaml.where("format"), "'" + std::string(key) + "' belongs to format gguf",
+                    "other formats are checked tensor by tensor alone");
   if (yaml.has("encoding"))
     yaml.conflict("encoding", yaml.where("format"), "'encoding' belongs to format gguf",
-                  "a Hugging Face folder keeps the number type of the base model");
+                  choice.format == "hf"
+                      ? "a Hugging Face folder keeps the number type of the base model"
+                      : "an adapter's file holds float32");
   choice.encoding.clear();
 }
 
@@ -70,12 +78,44 @@ Field<ExportChoice> encoding_field() {
   using T = ExportChoice;
   Field<T> encoding = field(&T::encoding, {.key = "encoding",
                                            .meaning = "how the numbers of a GGUF file are stored",
-                                           .words = names_of(exporting::encodings()),
-                                           .later = {"q4_0", "q4_k_m", "q5_k_m", "q6_k"}});
+                                           .words = exporting::mixture_names()});
   encoding.text = [](const T& choice) {
     return choice.encoding.empty() ? "" : yaml_text(choice.encoding);
   };
   return encoding;
+}
+
+// Of GGUF files alone, and left out of the text of other exports.
+std::vector<Field<ExportChoice>> gguf_fields() {
+  using T = ExportChoice;
+  std::vector<Field<T>> fields = {
+      field(&T::imatrix,
+            {.key = "imatrix",
+             .meaning = "importance matrix that the encoding rounds by: a file of llama.cpp's "
+                        "llama-imatrix, or 'auto' to collect it on the validation rows and keep it "
+                        "beside the file, as NAME.imatrix.gguf; null = none",
+             .example = "auto"}),
+      field(&T::verify,
+            {.key = "verify",
+             .meaning = "compare the answers of a written GGUF file with the trained model's on "
+                        "validation rows before it is published"}),
+      field(&T::max_perplexity_increase,
+            {.key = "max_perplexity_increase",
+             .meaning = "a file whose perplexity is higher by a larger share is refused; null = by "
+                        "the encoding, from 0.02 with 16 bits to 0.4 with 4",
+             .range = from_to(0.0, 1000.0),
+             .example = "0.05"}),
+      field(&T::min_greedy_agreement,
+            {.key = "min_greedy_agreement",
+             .meaning = "a file that agrees in a smaller share of the tokens of greedy answers is "
+                        "refused; null = by the encoding, from 0.9 with 16 bits to 0.5 with 4",
+             .range = from_to(0.0, 1.0),
+             .example = "0.9"})};
+  for (Field<T>& one : fields)
+    one.text = [text = one.text](const T& choice) {
+      return choice.format == "gguf" ? text(choice) : "";
+    };
+  return fields;
 }
 
 void check_name(Recipe& recipe, YamlReader& yaml) {
@@ -158,8 +198,7 @@ const FieldTable<ModelChoice>& ModelChoice::fields() {
         fields.push_back(
             field(&T::quant, {.key = "quant",
                               .meaning = "how frozen weights are stored while training",
-                              .words = kernels::quant_names(),
-                              .later = {"nf4", "int8"}}));
+                              .words = kernels::quant_names()}));
         fields.push_back(field(&T::dtype, {.key = "dtype",
                                            .meaning = "number type of the weights; auto: bfloat16 "
                                                       "on a GPU, and on a CPU with AMX from hidden "
@@ -174,7 +213,7 @@ const FieldTable<ModelChoice>& ModelChoice::fields() {
             field(&T::chat_template, {.key = "template",
                                       .meaning = "chat template; null = the one that the model's "
                                                  "folder has",
-                                      .words = names_of(data::ChatTemplate::all())}));
+                                      .words = template_names()}));
         return fields;
       }(),
       check_origin);
@@ -184,18 +223,23 @@ const FieldTable<ModelChoice>& ModelChoice::fields() {
 const FieldTable<ExportChoice>& ExportChoice::fields() {
   using T = ExportChoice;
   static const FieldTable<T> table(
-      {
-          field(&T::format, {.key = "format",
-                             .meaning = "a GGUF file for llama.cpp and Ollama, or a Hugging Face "
-                                        "folder with the adapter merged",
-                             .words = {"gguf", "hf"},
-                             .later = {"gguf-lora"}}),
-          encoding_field(),
-          field(&T::to, {.key = "to",
-                         .meaning = "file (gguf) or folder (hf) that is written; null = in the "
-                                    "store, below exports/",
-                         .example = "out/faq.gguf"}),
-      },
+      [] {
+        std::vector<Field<T>> fields = {
+            field(&T::format,
+                  {.key = "format",
+                   .meaning = "gguf: a file for llama.cpp and Ollama; gguf-lora: the adapter "
+                              "alone, for llama.cpp's --lora; hf: a Hugging Face folder "
+                              "with the adapter merged",
+                   .words = {"gguf", "gguf-lora", "hf"}}),
+            encoding_field(),
+            field(&T::to, {.key = "to",
+                           .meaning = "file (gguf) or folder (hf) that is written; null = in the "
+                                      "store, below exports/",
+                           .example = "out/faq.gguf"}),
+        };
+        for (Field<T>& one : gguf_fields()) fields.push_back(std::move(one));
+        return fields;
+      }(),
       check_export);
   return table;
 }
@@ -232,8 +276,9 @@ const FieldTable<Recipe>& Recipe::fields() {
                         {.key = "eval", .meaning = "measuring on the validation rows"}),
           later_field<T>("gate", "limits that a snapshot must keep to be promoted"),
           export_field(),
-          section_field(&T::budget, train::BudgetConfig::fields(),
-                        {.key = "budget", .meaning = "memory that a run may take, price of energy"}),
+          section_field(
+              &T::budget, train::BudgetConfig::fields(),
+              {.key = "budget", .meaning = "memory that a run may take, price of energy"}),
       },
       check_recipe);
   return table;

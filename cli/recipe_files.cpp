@@ -55,6 +55,10 @@ void check_named_files(const Recipe& recipe, YamlReader yaml, bool without_model
         data.is_section("valid") ? data.section("valid").where("path") : data.where("valid");
     check(mistakes, where, "file", *recipe.data.valid);
   }
+  const std::vector<YamlReader> exports = yaml.sections("export");
+  for (size_t i = 0; i < recipe.exports.size() && i < exports.size(); ++i)
+    if (const auto& imatrix = recipe.exports[i].imatrix; imatrix && *imatrix != "auto")
+      check(mistakes, exports[i].where("imatrix"), "file", *imatrix);
   if (!mistakes.empty()) throw UserError(std::move(mistakes));
 }
 

@@ -57,8 +57,10 @@ std::vector<store::JournalLine> moves_of(const store::SnapshotStore& store, int6
 }
 
 OrderedJson move_json(const store::JournalLine& line) {
-  return {
+  OrderedJson json = {
       {"time", line.time}, {"action", line.action}, {"user", line.user}, {"reason", line.reason}};
+  if (!line.target.empty()) json["target"] = line.target;
+  return json;
 }
 
 void print_info(const SnapshotInfo& info, const std::vector<store::JournalLine>& moves) {
@@ -78,8 +80,9 @@ void print_info(const SnapshotInfo& info, const std::vector<store::JournalLine>&
                            record.sha256.substr(0, 16)));
   print_line("moves");
   for (const store::JournalLine& line : moves)
-    print_line(fmt::format("  {:<20}  {:<9}  {}{}", shown(line.time), shown(line.action),
+    print_line(fmt::format("  {:<20}  {:<9}  {}{}{}", shown(line.time), shown(line.action),
                            shown(line.user),
+                           line.target.empty() ? "" : ", target " + shown(line.target),
                            line.reason.empty() ? "" : ": " + shown(line.reason, 300)));
 }
 

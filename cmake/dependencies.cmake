@@ -13,6 +13,7 @@ pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 find_package(LibTorch REQUIRED)
 if(SLMTUNE_TESTS)
   find_package(GTest REQUIRED)
+  find_package(Boost REQUIRED COMPONENTS context)  # fibers of the block emulator
 endif()
 # ccache understands precompiled headers only with these settings (its manual, "Precompiled headers").
 find_program(CCACHE_PROGRAM ccache)

@@ -88,47 +88,11 @@ constexpr ErrorRow kRows[] = {
 
     // F: file formats stand in error_codes_files.cpp
 
-    // G: device and memory
-    {"G001", kUnavailable, "built without CUDA",
-     "A GPU was asked for, but libslmtune_cuda.so is not beside the program or cannot be loaded. "
-     "The CPU build does not "
-     "have it. Build the preset 'cuda' (CUDA toolkit 13 is needed) and run scripts/setup.sh on the "
-     "machine with the GPU, "
-     "or use --device cpu."},
-    {"G002", kUnavailable, "no NVIDIA driver",
-     "A GPU was asked for, but the NVIDIA driver is missing or too old for CUDA 13. The command "
-     "nvidia-smi must work, in "
-     "a container too (start it with --gpus all). Install or update the driver, or use --device "
-     "cpu."},
-    {"G003", kUnavailable, "no GPU",
-     "The NVIDIA driver works but shows no GPU. Usually CUDA_VISIBLE_DEVICES is empty, or the "
-     "container was started "
-     "without the GPU. Check with nvidia-smi, or use --device cpu."},
-    {"G004", kUnavailable, "a GPU call failed",
-     "The GPU refused or aborted one of slmtune's kernels; the message names it. Another program "
-     "may have reset the GPU, "
-     "or its memory is full. Look at nvidia-smi and run again; with --resume auto nothing but the "
-     "last minutes is lost."},
-    {"G005", kUnavailable, "engine missing",
-     "libslmtune_engine.so, the half of the program that computes, is not beside the program, "
-     "cannot be loaded, or belongs to another build. When it cannot be loaded the message names "
-     "the library that is missing, usually one of LibTorch's. Build or install program and engine "
-     "together."},
-    {"G010", kUnavailable, "out of memory",
-     "There was not enough memory for the model, its training state or a step. Published "
-     "snapshots and checkpoints are untouched. Lower train.micro_batch_tokens or "
-     "data.max_tokens, train with 'method: lora', or take a smaller model; other programs may "
-     "also hold memory."},
-    {"G011", kUnavailable, "training does not fit into memory",
-     "The plan of the run, or its largest micro-batch, which is tried before step 1, needs more "
-     "memory than there is or than budget.memory_gib allows. Nothing was trained. The message has "
-     "the numbers; 'slmtune plan' shows every part and what to change. Other programs may hold "
-     "memory, too."},
-    {"G012", kUnavailable, "weights of fewer bits on a GPU",
-     "model.quant stores the frozen weights in 4 or 8 bits, and this version multiplies by those "
-     "on the CPU only. Use 'quant: none' on the GPU, or 'device: cpu'."},
+    // G: device and memory stand in error_codes_devices.cpp
 
     // H: the model hub stands in error_codes_hub.cpp
+
+    // P: several processes stand in error_codes_processes.cpp
 
     // L: lock
     {"L001", kTryLater, "store in use",
@@ -328,6 +292,9 @@ constexpr ErrorRow kRows[] = {
     {"U011", kUsage, "option value is not one of the choices",
      "An option of the command line takes only the words that the message lists. Check the "
      "spelling."},
+    {"U012", kUsage, "environment variable is not usable",
+     "An environment variable that slmtune reads has a value that it cannot use. The message names "
+     "the variable and what it takes. Correct it or unset it."},
 
     // W: writing and disk
     {"W001", kIo, "reading or writing failed",
@@ -361,7 +328,9 @@ constexpr ErrorRow kRows[] = {
 std::span<const ErrorRow> error_rows() {
   static const std::vector<ErrorRow> all = [] {
     std::vector<ErrorRow> rows(std::begin(kRows), std::end(kRows));
-    for (std::span<const ErrorRow> part : {file_format_rows(), hub_rows(), store_rows()})
+    for (std::span<const ErrorRow> part :
+         {device_rows(), file_format_rows(), hub_rows(), process_rows(),
+          serving_rows(), store_rows()})
       rows.insert(rows.end(), part.begin(), part.end());
     std::sort(rows.begin(), rows.end(),
               [](const ErrorRow& a, const ErrorRow& b) { return a.code < b.code; });

@@ -32,8 +32,8 @@ struct ErrorRow {
 };
 
 // Areas: U command line · R recipe · D data rows · F file formats (weights, tokenizer, GGUF, adapter, JSON) ·
-// N missing input · W writing and disk · G device and memory · T training · S store · L lock · H model hub ·
-// X internal.
+// N missing input · W writing and disk · G device and memory · P several processes · T training · S store · L lock ·
+// H model hub · V servers that models are handed to · X internal.
 std::span<const ErrorRow> error_rows();
 
 // Row of `code`; an unknown code is an InternalError row (X001), never a crash.

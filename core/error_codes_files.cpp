@@ -144,9 +144,9 @@ constexpr ErrorRow kRows[] = {
      "The adapter folder has an adapter_config.json in which a member is missing or has a "
      "value that it cannot have. Save the adapter again with the tool that made it."},
     {"F061", kBadData, "adapter feature not supported",
-     "The adapter uses something beyond plain LoRA and rsLoRA, such as DoRA, fully trained "
-     "modules or trained biases. The message names it. Merge the adapter into its base model "
-     "with PEFT (merge_and_unload) and use the merged model."},
+     "The adapter uses something beyond LoRA, rsLoRA and DoRA on linear layers, such as fully "
+     "trained modules or trained biases. The message names it. Merge the adapter into its base "
+     "model with PEFT (merge_and_unload) and use the merged model."},
     {"F062", kBadData, "adapter does not fit the model",
      "A tensor of the adapter has another shape than the base model needs, or names a layer "
      "that the model does not have. Almost always the adapter was trained on another base "
@@ -157,8 +157,8 @@ constexpr ErrorRow kRows[] = {
      "model, so it is refused. Copy the whole adapter folder again."},
     {"F070", kBadData, "merged weight beyond float16",
      "Adding the adapter to a base weight gave a number larger than 65504, the largest that "
-     "float16 holds; it would become infinite. Convert the base model to bfloat16 or float32 "
-     "and merge again."},
+     "float16 holds; it would become infinite. Let the merged model be written in bfloat16, which "
+     "reaches as far as float32 (slmtune merge --dtype bfloat16); for GGUF, export that folder."},
     {"F080", kBadData, "checkpoint does not fit",
      "A tensor of the checkpoint is missing, or has a shape or type that the model at hand does "
      "not have. The checkpoint "
@@ -171,10 +171,9 @@ constexpr ErrorRow kRows[] = {
      "this happens again, "
      "check the disk."},
     {"F090", kBadData, "not a GGUF file",
-     "The file does not start with the GGUF mark, or it has another version than 3 or the other "
-     "byte order. Only "
-     "little-endian GGUF of version 3 is read, which every converter has written since the end of "
-     "2023. Usually the "
+     "The file does not start with the GGUF mark, or it has another version than 2 or 3, or the "
+     "other byte order. Only little-endian GGUF of these versions is read, which every converter "
+     "has written since the middle of 2023. Usually the "
      "path names another kind of file, or a Git LFS pointer was saved under its name."},
     {"F091", kBadData, "GGUF metadata malformed",
      "A key or value in the head of a GGUF file breaks the format: a key that stands twice, an "
@@ -193,11 +192,11 @@ constexpr ErrorRow kRows[] = {
      "early, or the disk was "
      "full when the file was written. Compare the size with the source and fetch it again."},
     {"F094", kBadData, "model cannot be written as GGUF",
-     "The model has something that a GGUF file cannot say: an architecture or rope scaling that "
-     "llama.cpp does not know "
-     "under that name, a tensor without a GGUF name, more tokens than embedding rows, two tokens "
-     "of one text, or no end "
-     "token. Export a Hugging Face folder instead, or use the tokenizer that belongs to the "
+     "The model has something that a GGUF file cannot say, or that llama.cpp would compute "
+     "otherwise: an architecture or rope scaling that it does not know, a score scale or soft-caps "
+     "other than the ones it takes for the architecture, a tensor without a GGUF name, a tokenizer "
+     "whose ids it would not give, more tokens than embedding rows, two tokens of one text, or no "
+     "end token. Export a Hugging Face folder instead, or use the tokenizer that belongs to the "
      "weights."},
     {"F095", kBadData, "written GGUF differs from its source",
      "After writing, the file is opened again and every value is compared with its source. A "
@@ -211,6 +210,37 @@ constexpr ErrorRow kRows[] = {
      "would give a model that answers with nonsense. Export with encoding bf16 or f32; when the "
      "value is not finite, "
      "the weights are damaged or training diverged."},
+    {"F097", kBadData, "adapter cannot be written as GGUF",
+     "A GGUF adapter holds pairs of low-rank matrices, each for one tensor of the base model's GGUF "
+     "file. DoRA scales whole rows, which has no such form, and the embedding or head of a model "
+     "that keeps both in one tensor cannot be changed by itself. Merge the adapter instead (slmtune "
+     "export --format gguf), or train with other target modules."},
+    {"F100", kBadData, "GGUF key missing or wrong",
+     "A GGUF file lacks a key that its model or tokenizer needs, or the key holds another kind of "
+     "value or one out of range. The message names the key. Usually the file was made by an old "
+     "or unfinished converter, or holds something else than a whole model (an adapter, a part of "
+     "a split model, a vocabulary). Convert the model again with a current version, or use its "
+     "Hugging Face folder."},
+    {"F101", kBadData, "GGUF model not supported",
+     "The GGUF file is sound but holds a model that slmtune cannot run: another architecture, "
+     "several experts, or tensors in an encoding that slmtune does not decode. The message says "
+     "which, and what is supported. 'slmtune inspect' still shows what the file holds."},
+    {"F110", kBadData, "not an importance matrix",
+     "An importance matrix holds, for every matrix of a model, the sum of squares of each input "
+     "column over a text. slmtune reads the files of llama.cpp's llama-imatrix, in the GGUF form "
+     "and the older .dat form, and this file is neither, ends too early, or has a value that no sum "
+     "of squares can have. Collect it again, or let slmtune collect it (--imatrix auto)."},
+    {"F111", kBadData, "importance matrix of another model",
+     "The importance matrix has no values for one of the model's matrices, or of another width, so "
+     "it was collected with another model. Rounding by it would spare the wrong columns. Take the "
+     "matrix of this model, or let slmtune collect it (--imatrix auto)."},
+    {"F120", kRefused, "written model does not answer as the trained one",
+     "An exported GGUF file is read again, and what it answers to held-out prompts is compared with "
+     "the trained model's answers. Perplexity rose more, or fewer greedy tokens were the same, than "
+     "the limits allow, so the file was not published; what was at its place stays. Export with more "
+     "bits (q8_0, q6_k), which small models need; or, when the answers are good enough, raise "
+     "max_perplexity_increase or lower min_greedy_agreement, in the recipe's 'export' or on the "
+     "command line. --no-verify leaves the comparison out."},
 };
 
 }  // namespace

@@ -45,9 +45,9 @@ constexpr ErrorRow kRows[] = {
      "of order) or 429 (too many requests), and did so again after waiting. Try again later: what "
      "was fetched is kept, and the same command goes on from there."},
     {"H009", kUnavailable, "libcurl missing",
-     "Only 'slmtune pull' reads the network, and it does so with libcurl 7.85 or newer, which is "
-     "opened when it is needed. It is not installed here, or older. On Debian and Ubuntu install "
-     "the package libcurl4; or copy a model folder here by other means."},
+     "'slmtune pull' and 'slmtune deploy' speak HTTP by libcurl 7.85 or newer, which is opened when "
+     "it is needed. It is not installed here, or older. On Debian and Ubuntu install the package "
+     "libcurl4; or copy a model folder here by other means."},
 };
 
 }  // namespace

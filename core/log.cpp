@@ -48,7 +48,7 @@ void set_up_log(Verbosity verbosity, bool color) {
 
 void log_info(std::string_view text) {
   std::lock_guard lock(state().mutex);
-  if (state().verbosity != Verbosity::kQuiet) put_line("", text);
+  if (state().verbosity > Verbosity::kQuiet) put_line("", text);
 }
 
 void log_verbose(std::string_view text) {
@@ -58,6 +58,7 @@ void log_verbose(std::string_view text) {
 
 void log_warning(std::string_view text) {
   std::lock_guard lock(state().mutex);
+  if (state().verbosity == Verbosity::kSilent) return;
   put_line(state().color ? "\x1b[33mwarning:\x1b[0m " : "warning: ", text);
 }
 
@@ -68,7 +69,7 @@ bool stderr_is_terminal() {
 
 bool log_is_quiet() {
   std::lock_guard lock(state().mutex);
-  return state().verbosity == Verbosity::kQuiet;
+  return state().verbosity <= Verbosity::kQuiet;
 }
 
 ProgressLine::ProgressLine(double seconds_between) : seconds_between_(seconds_between) {}
@@ -85,7 +86,7 @@ void ProgressLine::show(const std::string& text) {
   if (now - last_shown_ < (terminal ? 0.1 : seconds_between_)) return;
   last_shown_ = now;
   std::lock_guard lock(state().mutex);
-  if (state().verbosity == Verbosity::kQuiet) return;
+  if (state().verbosity <= Verbosity::kQuiet) return;
   if (!terminal) return put_line("", text);
   put("\r" + text + "\x1b[K");
   open_ = state().line_open = true;
@@ -94,7 +95,7 @@ void ProgressLine::show(const std::string& text) {
 void ProgressLine::finish(const std::string& text) {
   std::lock_guard lock(state().mutex);
   open_ = false;
-  if (state().verbosity != Verbosity::kQuiet) put_line("", text);
+  if (state().verbosity > Verbosity::kQuiet) put_line("", text);
 }
 
 double now_seconds() {

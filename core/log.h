@@ -6,7 +6,8 @@
 
 namespace slmtune {
 
-enum class Verbosity { kQuiet, kNormal, kVerbose };
+// kSilent: no warning either, for a process that repeats what another one says.
+enum class Verbosity { kSilent, kQuiet, kNormal, kVerbose };
 
 // Called once by main before any command. `color`: false for --no-color, NO_COLOR or a stderr that is no TTY.
 void set_up_log(Verbosity verbosity, bool color);

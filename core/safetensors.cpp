@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/internal/safetensors_header.h"
+#include "core/shape.h"
 #include "core/text.h"
 
 namespace slmtune {
@@ -107,9 +108,7 @@ void check_ranges(const Entries& entries, uint64_t data_bytes, const std::string
 }  // namespace
 
 uint64_t TensorView::elements() const {
-  uint64_t count = 1;
-  for (int64_t size : shape) count *= static_cast<uint64_t>(size);
-  return count;
+  return static_cast<uint64_t>(shape_elements(shape));
 }
 
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {

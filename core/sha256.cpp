@@ -2,11 +2,12 @@
 
 #include <openssl/evp.h>
 
-#include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
 
 #include "core/error.h"
-#include "core/mapped_file.h"
+#include "core/hash_ahead.h"
 #include "core/stop.h"
 #include "core/text.h"
 
@@ -57,18 +58,8 @@ std::string sha256(std::string_view bytes) {
 }
 
 std::string sha256_file(const std::filesystem::path& path) {
-  constexpr size_t kPiece = size_t{16} << 20;
-  MappedFile file(path);
-  Hasher hasher(HashKind::kSha256);
-  std::span<const std::byte> left = file.bytes();
-  do {
-    check_stop();
-    const std::span<const std::byte> piece = left.first(std::min(left.size(), kPiece));
-    hasher.update(piece);
-    release_pages(piece);
-    left = left.subspan(piece.size());
-  } while (!left.empty());
-  return hasher.finish();
+  if (std::optional<std::string> known = hashed_ahead(path)) return *std::move(known);
+  return hash_file(path, check_stop);
 }
 
 }  // namespace slmtune

@@ -135,7 +135,8 @@ class Leveller {
 
 }  // namespace
 
-std::vector<std::vector<size_t>> pack_bins(std::span<const int64_t> sizes, int64_t budget) {
+std::vector<std::vector<size_t>> pack_bins(std::span<const int64_t> sizes, int64_t budget,
+                                           size_t multiple_of) {
   std::vector<size_t> order(sizes.size());
   std::iota(order.begin(), order.end(), size_t{0});
   const auto larger = [&](size_t a, size_t b) { return sizes[a] > sizes[b]; };
@@ -155,6 +156,11 @@ std::vector<std::vector<size_t>> pack_bins(std::span<const int64_t> sizes, int64
       bins = std::move(*level);
       break;
     }
+  const size_t all = alone.size() + bins.size(), odd = all % multiple_of;
+  if (odd > 0) {
+    const size_t count = std::min(bins.size() + multiple_of - odd, rest.size());
+    if (auto level = least_filled(sizes, rest, count, budget)) bins = std::move(*level);
+  }
   if (rest.size() <= kLevelledSizes) Leveller(sizes, bins).run();
   for (auto& bin : bins) std::stable_sort(bin.begin(), bin.end(), larger);
   alone.insert(alone.end(), bins.begin(), bins.end());

@@ -14,6 +14,10 @@ namespace slmtune::data {
 //
 // Sources: first-fit decreasing (Johnson 1973); largest first into the least filled bin (Graham
 // 1969); after that single sizes are moved or exchanged while that lowers the fullest bin.
-std::vector<std::vector<size_t>> pack_bins(std::span<const int64_t> sizes, int64_t budget);
+//
+// With `multiple_of` above 1 the number of bins is raised to a multiple of it, as far as there are
+// sizes to fill them.
+std::vector<std::vector<size_t>> pack_bins(std::span<const int64_t> sizes, int64_t budget,
+                                           size_t multiple_of = 1);
 
 }  // namespace slmtune::data

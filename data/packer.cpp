@@ -1,6 +1,7 @@
 #include "data/packer.h"
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 
 #include "core/seed.h"
@@ -23,6 +24,39 @@ void append_row(MicroBatch& batch, const Rows& dataset, uint64_t index) {
   batch.trained += row.trained();
 }
 
+// Items of each bin, in order.
+using Bins = std::vector<std::vector<size_t>>;
+
+Bins singles(size_t count) {
+  Bins bins(count);
+  for (size_t item = 0; item < count; ++item) bins[item] = {item};
+  return bins;
+}
+
+// Numbers of the bins that the rank gets, ascending: largest first, each to the rank that has
+// least.
+std::vector<size_t> dealt(const Bins& bins, std::span<const int64_t> sizes, Deal deal) {
+  std::vector<size_t> order(bins.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  if (deal.ranks == 1) return order;
+  std::vector<int64_t> tokens;
+  for (const std::vector<size_t>& bin : bins) {
+    tokens.push_back(0);
+    for (size_t item : bin) tokens.back() += sizes[item];
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return tokens[a] > tokens[b]; });
+  std::vector<int64_t> loads(static_cast<size_t>(deal.ranks), 0);
+  std::vector<size_t> own;
+  for (size_t bin : order) {
+    const auto least = std::min_element(loads.begin(), loads.end());
+    *least += std::max<int64_t>(1, tokens[bin]);
+    if (least - loads.begin() == deal.rank) own.push_back(bin);
+  }
+  std::sort(own.begin(), own.end());
+  return own;
+}
+
 }  // namespace
 
 double fill(std::span<const MicroBatch> batches) {
@@ -36,7 +70,7 @@ double fill(std::span<const MicroBatch> batches) {
 }
 
 std::vector<MicroBatch> pack(const Rows& dataset, std::span<const uint64_t> rows, int64_t budget,
-                             bool pack) {
+                             bool pack, Deal deal) {
   // Rows of one line are one thing to pack.
   std::vector<size_t> firsts;
   std::vector<int64_t> sizes;
@@ -52,13 +86,12 @@ std::vector<MicroBatch> pack(const Rows& dataset, std::span<const uint64_t> rows
   const auto append_line = [&](MicroBatch& batch, size_t line) {
     for (size_t i = firsts[line]; i < firsts[line + 1]; ++i) append_row(batch, dataset, rows[i]);
   };
-  if (pack) {
-    for (const std::vector<size_t>& bin : pack_bins(sizes, budget)) {
-      MicroBatch& batch = batches.emplace_back();
-      for (size_t line : bin) append_line(batch, line);
-    }
-  } else {
-    for (size_t line = 0; line < sizes.size(); ++line) append_line(batches.emplace_back(), line);
+  const Bins bins = pack ? pack_bins(sizes, budget, static_cast<size_t>(deal.ranks))
+                         : singles(sizes.size());
+  for (size_t bin : dealt(bins, sizes, deal)) {
+    MicroBatch& batch = batches.emplace_back();
+    batch.number = static_cast<int64_t>(bin);
+    for (size_t line : bins[bin]) append_line(batch, line);
   }
   dataset.release();
   return batches;

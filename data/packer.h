@@ -28,6 +28,12 @@ struct MicroBatch {
   std::vector<int64_t> starts;
   std::vector<uint64_t> rows;  // of the dataset, in the order of `starts`
   int64_t trained = 0;         // labels that carry loss (first token of each row excluded)
+  int64_t number = 0;          // among those that were packed together, over all ranks
+};
+
+// Of several processes that share the rows of a step (collective/), the one that packs.
+struct Deal {
+  int rank = 0, ranks = 1;
 };
 
 // Share of the places that the longest micro-batch gives to each that hold a token: 1 = all are
@@ -38,8 +44,12 @@ double fill(std::span<const MicroBatch> batches);
 // longer than the budget gets its own. Rows of one line (Rows::goes_on) that follow each other in
 // `rows` stay in one micro-batch, in their order. With `pack` false every line is its own
 // micro-batch. Deterministic. The first label of each row is set to kNotTrained.
+//
+// Each of several ranks gets whole micro-batches, of about the same number of tokens in all; their
+// number is a multiple of the ranks' where there are rows enough. All ranks together have every row
+// once.
 std::vector<MicroBatch> pack(const Rows& dataset, std::span<const uint64_t> rows, int64_t budget,
-                             bool pack);
+                             bool pack, Deal deal = {});
 
 // Order of the rows for epoch `epoch`: a permutation from seed and epoch.
 std::vector<uint64_t> epoch_order(uint64_t rows, uint64_t seed, int64_t epoch);

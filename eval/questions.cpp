@@ -34,8 +34,7 @@ std::optional<Question> text_question(const data::Example& example, const std::s
   if (spans.size() < 2 || !spans.back().train || spans.back().text.empty()) return std::nullopt;
   std::string prompt;
   for (size_t i = 0; i + 1 < spans.size(); ++i) prompt += spans[i].text;
-  std::vector<int32_t> ids = tokenizer.encode(prompt);
-  if (tokenizer.adds_bos() && tokenizer.bos()) ids.insert(ids.begin(), *tokenizer.bos());
+  std::vector<int32_t> ids = data::plain_ids(prompt, tokenizer);
   if (ids.empty()) return std::nullopt;
   return Question{std::move(ids), spans.back().text, place};
 }

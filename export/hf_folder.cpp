@@ -12,6 +12,7 @@
 #include "core/disk_space.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "core/shape.h"
 #include "data/tokenizer/tokenizer.h"
 #include "export/export.h"
 
@@ -26,9 +27,7 @@ constexpr std::string_view kCopiedFiles[] = {"generation_config.json", "LICENSE"
                                              "NOTICE"};
 
 uint64_t bytes_of(const TensorSource& source) {
-  uint64_t bytes = dtype_bytes(source.dtype);
-  for (int64_t size : source.shape) bytes *= static_cast<uint64_t>(size);
-  return bytes;
+  return dtype_bytes(source.dtype) * static_cast<uint64_t>(shape_elements(source.shape));
 }
 
 std::vector<TensorSource> stored_tensors(const ModelParts& parts) {

@@ -1,3 +1,5 @@
+#include "export/modelfile.h"
+
 #include <algorithm>
 #include <cctype>
 
@@ -18,7 +20,8 @@ size_t mark_length(std::string_view text, size_t start) {
   return end < text.size() && text[end] == close && end > start + 1 ? end + 1 - start : 0;
 }
 
-// None of the marks in the template belongs into an answer.
+}  // namespace
+
 std::vector<std::string> stop_texts(const data::ChatTemplate& chat) {
   std::vector<std::string> stops;
   const auto add = [&](std::string_view text) {
@@ -32,8 +35,6 @@ std::vector<std::string> stop_texts(const data::ChatTemplate& chat) {
   add(chat.end_of_turn);
   return stops;
 }
-
-}  // namespace
 
 std::string modelfile(const std::string& gguf_name, const data::ChatTemplate* chat,
                       int64_t context) {

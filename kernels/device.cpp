@@ -4,11 +4,8 @@
 #include <ATen/Parallel.h>
 #include <ATen/cpu/Utils.h>
 #include <malloc.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
@@ -18,16 +15,16 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "kernels/cpu_count.h"
-#include "kernels/cuda/cuda_module.h"
+#include "kernels/cuda/cuda_device.h"
+#include "kernels/device_word.h"
+#include "kernels/huge_pages.h"
 
 namespace slmtune::kernels {
 namespace {
 
-void check_word(const std::string& flag, const std::string& word,
-                const std::vector<std::string>& known) {
-  if (std::find(known.begin(), known.end(), word) == known.end())
-    throw UserError("U011", flag, "unknown value '" + shown(word) + "'",
-                    "use " + quoted_list(known));
+[[noreturn]] void refuse_word(const std::string& flag, const std::string& word,
+                              const std::vector<std::string>& known) {
+  throw UserError("U011", flag, "unknown value '" + shown(word) + "'", "use " + quoted_list(known));
 }
 
 std::optional<at::ScalarType> asked_dtype(const std::string& dtype) {
@@ -47,7 +44,7 @@ constexpr int64_t kLeastWidthForBfloat16 = 512;
 // Xeon with AVX512-BF16 but without AMX: float32 150, bfloat16 75-170 by shape, and twice the time
 // for a training step.
 at::ScalarType best_cpu_dtype(int64_t hidden_size) {
-  const bool gains = hidden_size >= kLeastWidthForBfloat16 && at::cpu::init_amx();
+  const bool gains = hidden_size >= kLeastWidthForBfloat16 && cpu_gains_from_bfloat16();
   return gains ? at::kBFloat16 : at::kFloat;
 }
 
@@ -55,42 +52,31 @@ DeviceChoice choose_cpu(const std::string& dtype, int64_t hidden_size, const std
   DeviceChoice choice;
   const std::optional<at::ScalarType> asked = asked_dtype(dtype);
   choice.dtype = asked ? *asked : best_cpu_dtype(hidden_size);
+  choice.processor = at::get_cpu_capability();
   const int threads = at::get_num_threads();
   choice.line = "CPU, " + std::to_string(threads) + (threads == 1 ? " thread, " : " threads, ") +
                 dtype_word(choice.dtype) + remark;
   return choice;
 }
 
-DeviceChoice choose_cuda(const std::string& dtype) {
-  const CudaModule& module = open_cuda_module();
-  cuda_device_count(module);
-  std::array<char, 256> name{};
-  uint64_t memory = 0;
-  int capability = 0;
-  check_cuda(module.describe(0, name.data(), name.size(), &memory, &capability),
-             "asking for the GPU's properties");
+DeviceChoice choose_cuda(const std::string& dtype, std::optional<int> number) {
+  const CudaDevice device = open_cuda_device(number);
   DeviceChoice choice;
-  choice.device = at::Device(at::kCUDA, 0);
-  choice.dtype = asked_dtype(dtype).value_or(capability >= 80 ? at::kBFloat16 : at::kFloat);
-  choice.line =
-      std::string(name.data()) + ", " + human_bytes(memory) + ", " + dtype_word(choice.dtype);
+  choice.device = at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(device.number));
+  choice.dtype = asked_dtype(dtype).value_or(at::kBFloat16);
+  choice.processor = device.name;
+  choice.line = device.name + (device.count > 1 ? " (" + choice.device.str() + ")" : "") + ", " +
+                human_bytes(device.memory_bytes) + ", " + dtype_word(choice.dtype);
   return choice;
 }
 
-// Grows the heap once and asks for huge pages over the new range; untouched pages cost nothing.
-// Allocations come from it because nothing is mapped apart any more.
-void hint_huge_pages() {
-  const long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
-  if (pages <= 0 || page_bytes <= 0) return;
-  constexpr size_t kHugePage = size_t{2} << 20, kMost = size_t{16} << 30;
-  const size_t bytes =
-      std::min(static_cast<size_t>(pages) * static_cast<size_t>(page_bytes) / 2, kMost);
-  void* range = std::malloc(bytes);
-  if (!range) return;
-  const auto begin = (reinterpret_cast<uintptr_t>(range) + kHugePage - 1) / kHugePage * kHugePage;
-  const auto end = (reinterpret_cast<uintptr_t>(range) + bytes) / kHugePage * kHugePage;
-  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-  std::free(range);
+// Why `auto` takes the CPU; rethrows what the user asked for and cannot have.
+std::string reason_for_cpu(const UnavailableError& error) {
+  if (error.code() == "G001") return "built without CUDA";
+  if (error.code() == "G002") return "no NVIDIA driver";
+  if (error.code() == "G006") throw;
+  if (error.code() == "G007") return "the GPU is too old";
+  return "no usable GPU";
 }
 
 int wanted_threads() {
@@ -103,18 +89,23 @@ int wanted_threads() {
 
 DeviceChoice choose_device(const std::string& device, const std::string& dtype,
                            int64_t hidden_size) {
-  check_word("--device", device, {"auto", "cpu", "cuda"});
-  check_word("--dtype", dtype, {"auto", "float32", "bfloat16"});
-  if (device == "cpu") return choose_cpu(dtype, hidden_size, "");
-  if (device == "cuda") return choose_cuda(dtype);
+  const std::optional<DeviceWord> word = parse_device_word(device);
+  if (!word) refuse_word("--device", device, {"auto", "cpu", "cuda", "cuda:N"});
+  if (dtype != "auto" && !asked_dtype(dtype))
+    refuse_word("--dtype", dtype, {"auto", "float32", "bfloat16"});
+  if (word->kind == "cpu") return choose_cpu(dtype, hidden_size, "");
+  if (word->kind == "cuda") return choose_cuda(dtype, word->number);
   try {
-    return choose_cuda(dtype);
+    return choose_cuda(dtype, std::nullopt);
   } catch (const UnavailableError& error) {
-    const std::string reason = error.code() == "G001"   ? "built without CUDA"
-                               : error.code() == "G002" ? "no NVIDIA driver"
-                                                        : "no usable GPU";
-    return choose_cpu(dtype, hidden_size, " (" + reason + ")");
+    return choose_cpu(dtype, hidden_size, " (" + reason_for_cpu(error) + ")");
+  } catch (const BusyError&) {
+    return choose_cpu(dtype, hidden_size, " (the GPU is in use)");
   }
+}
+
+bool cpu_gains_from_bfloat16() {
+  return at::cpu::init_amx();
 }
 
 void prepare_process() {
@@ -122,7 +113,7 @@ void prepare_process() {
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, -1);  // never
   mallopt(M_TOP_PAD, 64 << 20);
-  hint_huge_pages();
+  if (!are_huge_pages_for_later()) use_huge_pages();
 #endif
   at::set_num_threads(wanted_threads());
 }

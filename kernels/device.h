@@ -11,16 +11,19 @@ struct DeviceChoice {
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;  // of weights and activations
   std::string line;                   // for people: "CPU, 2 threads, float32"
+  std::string processor;              // what sums are rounded by: "AVX512", "NVIDIA H200"
 };
 
-// `device`: auto | cpu | cuda; `dtype`: auto | float32 | bfloat16. `cuda` opens libslmtune_cuda.so
-// (beside the program) and asks for devices through our own checked call. UnavailableError G001
-// built without CUDA, G002 no NVIDIA driver, G003 no device; `auto` falls back to the CPU and says
-// so in `line`. On the CPU `auto` is bfloat16 where the CPU has a matrix unit for it (AMX) and the
+// `device`: auto | cpu | cuda | cuda:N; `dtype`: auto | float32 | bfloat16. `cuda` opens
+// libslmtune_cuda.so (beside the program) and a GPU (cuda_device.h has the errors); `auto` falls
+// back to the CPU and says so in `line`. On the CPU `auto` is bfloat16 where the CPU has a matrix unit for it (AMX) and the
 // model, `hidden_size` wide (0: not known), is large enough to gain; else float32: AVX512-BF16
 // alone multiplies no faster (figures beside the code).
 DeviceChoice choose_device(const std::string& device, const std::string& dtype,
                            int64_t hidden_size = 0);
+
+// Whether bfloat16 products are faster than those of float32 on this CPU: it has a matrix unit (AMX).
+bool cpu_gains_from_bfloat16();
 
 // Once per process, before the first tensor: keeps freed blocks in the process (page faults cost
 // more than the arithmetic, docs/tour.md), one OpenMP pool with the cores this process may use

@@ -3,6 +3,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 
 #include "kernels/quant/frozen_weight.h"
@@ -18,6 +19,8 @@ class Linear {
   at::Tensor bias;  // [out], undefined when the layer has none
   std::unique_ptr<Adapter> adapter;
   bool use_adapter = true;  // off: the base model alone (evaluation of the base, reference of DPO)
+  // Sees x before each product of the generic path (models/input_squares.h); usually there is none.
+  std::function<void(const at::Tensor& x)> on_input;
 };
 
 }  // namespace slmtune::models

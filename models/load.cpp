@@ -7,8 +7,11 @@
 
 #include "core/error.h"
 #include "core/mapped_file.h"
+#include "core/shape.h"
 #include "core/stop.h"
 #include "core/text.h"
+#include "kernels/staging.h"
+#include "models/buffers.h"
 #include "models/causal_lm.h"
 #include "models/families/family.h"
 #include "models/internal/fill.h"
@@ -16,12 +19,6 @@
 
 namespace slmtune::models {
 namespace {
-
-std::string shape_text(at::IntArrayRef shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  return text + "]";
-}
 
 // "2 tensors are missing: 'a' [3, 4], 'b' [5]"; long lists are cut.
 class Findings {
@@ -48,15 +45,9 @@ class Findings {
   int count_ = 0;
 };
 
-bool is_weight_dtype(DType dtype) {
-  return dtype == DType::kF16 || dtype == DType::kBF16 || dtype == DType::kF32 ||
-         dtype == DType::kF64;
-}
-
-// Buffers that old checkpoints carry and the model computes itself, and a head that is tied anyway.
+// What the model computes itself, and a head that is tied anyway.
 bool is_ignorable(const std::string& name, const ModelConfig& config) {
-  return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attn.bias") ||
-         name.ends_with(".masked_bias") || (config.tied_embeddings && name == "lm_head.weight");
+  return is_buffer(name) || (config.tied_embeddings && name == "lm_head.weight");
 }
 
 using StoredWeights = std::map<std::string, StoredWeight>;
@@ -75,7 +66,7 @@ void check_tensors(CausalLM& model, const StoredWeights& weights, const std::str
     if (tensor.sizes() != at::IntArrayRef(weight.shape))
       misshapen.add("'" + name + "' is " + shape_text(weight.shape) + ", expected " +
                     shape_text(tensor.sizes()));
-    if (!is_weight_dtype(weight.dtype))
+    if (!weight_type(weight.dtype))
       wrong_dtype.add("'" + name + "' " + std::string(dtype_name(weight.dtype)));
   });
   for (const auto& [name, weight] : weights)
@@ -94,18 +85,7 @@ void check_tensors(CausalLM& model, const StoredWeights& weights, const std::str
 }
 
 at::ScalarType scalar_type(const TensorView& view) {
-  switch (view.dtype) {
-    case DType::kF16:
-      return at::kHalf;
-    case DType::kBF16:
-      return at::kBFloat16;
-    case DType::kF32:
-      return at::kFloat;
-    case DType::kF64:
-      return at::kDouble;
-    default:
-      break;
-  }
+  if (const auto type = weight_type(view.dtype)) return *type;
   throw FileFormatError(
       "F055", "tensor '" + view.name + "'",
       "its type " + std::string(dtype_name(view.dtype)) + " is not one that weights can have",
@@ -114,7 +94,7 @@ at::ScalarType scalar_type(const TensorView& view) {
 
 // Converts a piece at a time and lets go of the pages it came from, so that the file's own memory
 // never adds up beside the model's.
-void copy_in_pieces(const TensorView& view, at::Tensor& target) {
+void copy_in_pieces(const TensorView& view, at::Tensor& target, kernels::Staging& staging) {
   constexpr int64_t kPieceBytes = 4 << 20;
   const at::Tensor source = borrow_tensor(view).flatten();
   at::Tensor flat = target.view({-1});
@@ -123,10 +103,23 @@ void copy_in_pieces(const TensorView& view, at::Tensor& target) {
   for (int64_t first = 0; first < source.size(0); first += step) {
     check_stop();
     const int64_t count = std::min(step, source.size(0) - first);
-    flat.narrow(0, first, count).copy_(source.narrow(0, first, count));
+    staging.copy(source.narrow(0, first, count), flat.narrow(0, first, count));
     release_pages(view.bytes.subspan(static_cast<size_t>(first * element),
                                      static_cast<size_t>(count * element)));
   }
+}
+
+void copy_source(const TensorSource& source, at::Tensor& target, kernels::Staging& staging) {
+  const at::ScalarType type = scalar_type({source.name, source.dtype, {}, {}});
+  const at::Tensor flat = target.view({-1});
+  int64_t first = 0;
+  source.fill([&](std::span<const std::byte> bytes) {
+    const auto count = static_cast<int64_t>(bytes.size() / dtype_bytes(source.dtype));
+    const at::Tensor piece = at::from_blob(const_cast<std::byte*>(bytes.data()), {count}, type);
+    staging.copy(piece, flat.narrow(0, first, count));
+    first += count;
+  });
+  SLMTUNE_ASSERT(first == flat.size(0), "tensor source gave another size");
 }
 
 // transformers would take the codes for values without the declaration.
@@ -142,31 +135,68 @@ void check_declared(const ModelConfig& config, const StoredWeights& weights,
                             "is config.json that of this model?");
 }
 
+void require_model_folder(const std::filesystem::path& folder) {
+  if (!std::filesystem::is_directory(folder))
+    throw UserError("N004", folder.string(), "there is no such model folder",
+                    "give a Hugging Face folder with config.json and model.safetensors");
+}
+
+std::unique_ptr<CausalLM> checked_skeleton(const ModelConfig& config, const LoadOptions& options,
+                                           const StoredWeights& weights,
+                                           const std::filesystem::path& folder) {
+  std::unique_ptr<CausalLM> model = find_family(config.architecture)->build(config, options);
+  check_tensors(*model, weights, folder.string());
+  check_declared(config, weights, folder.string());
+  return model;
+}
+
 // Whether going through the model's type first would change the values.
 bool is_rounded(const StoredWeight& weight, at::ScalarType dtype) {
   const at::ScalarType stored = scalar_type(*weight.bytes);
   return stored != dtype && (c10::elementSize(stored) >= c10::elementSize(dtype));
 }
 
+// Beside linears of fewer bits nothing is gained by a wide copy of 16-bit values: on the CPU
+// embedding and head stay as their file has them, which loses nothing, and are widened where they
+// are used. Weights in float32 stay so; rounding them would change the base.
+at::ScalarType narrowest_table(const StoredWeight& weight, const CausalLM& model) {
+  const bool is_half = weight.dtype == DType::kBF16 || weight.dtype == DType::kF16;
+  const bool is_wide = model.dtype == at::kFloat || model.dtype == at::kDouble;
+  if (!model.device.is_cpu() || weight.is_4bit() || !is_half || !is_wide) return model.dtype;
+  return weight.dtype == DType::kBF16 ? at::kBFloat16 : at::kHalf;
+}
+
 // Fills a model from the weights of a folder.
 class FolderValues {
  public:
   FolderValues(const StoredWeights& weights, const CausalLM& model, std::string quant)
-      : weights_(weights), model_(model), quant_(std::move(quant)) {}
+      : weights_(weights),
+        model_(model),
+        quant_(std::move(quant)),
+        keeps_tables_(quant_ != "none" || model.config().stored_quant != "none"),
+        staging_(model.device) {}
 
-  void fill(const std::string& name, at::Tensor& target) const {
+  at::ScalarType table_type(const std::string& name) const {
+    return keeps_tables_ ? narrowest_table(weights_.at(name), model_) : model_.dtype;
+  }
+
+  void fill(const std::string& name, at::Tensor& target) {
     const StoredWeight& weight = weights_.at(name);
     if (weight.is_4bit())
       target.copy_(stored_values(weight));
     else
-      copy_in_pieces(*weight.bytes, target);
+      copy_in_pieces(*weight.bytes, target, staging_);
   }
 
   // Weights in 4 bits stay so; others are quantised out of the mapped file, without a dense copy.
   std::unique_ptr<kernels::FrozenWeight> take(const std::string& name) const {
     const StoredWeight& weight = weights_.at(name);
     check_stop();
-    if (weight.is_4bit()) return read_4bit(weight);
+    if (weight.is_4bit()) {
+      auto read = read_4bit(weight);
+      if (!model_.device.is_cpu()) read->to(model_.device);
+      return read;
+    }
     if (quant_ == "none" || !model_.device.is_cpu() || is_rounded(weight, model_.dtype))
       return nullptr;
     auto made = kernels::quant_format(quant_)(borrow_tensor(*weight.bytes));
@@ -178,6 +208,8 @@ class FolderValues {
   const StoredWeights& weights_;
   const CausalLM& model_;
   std::string quant_;
+  bool keeps_tables_;
+  kernels::Staging staging_;
 };
 
 }  // namespace
@@ -196,12 +228,12 @@ at::Tensor borrow_tensor(const TensorView& view) {
 }
 
 void fill_model(CausalLM& model, const std::string& quant, const FillTensor& fill,
-                const TakeWeight& take) {
+                const TakeWeight& take, const TableType& table_type) {
   const at::NoGradGuard no_gradients;
-  const auto options = at::TensorOptions().dtype(model.dtype).device(model.device);
-  const auto filled = [&](const std::string& name, at::IntArrayRef shape) {
+  const auto options = at::TensorOptions().device(model.device);
+  const auto filled = [&](const std::string& name, at::IntArrayRef shape, at::ScalarType type) {
     check_stop();
-    at::Tensor tensor = at::empty(shape, options);
+    at::Tensor tensor = at::empty(shape, options.dtype(type));
     fill(name, tensor);
     return tensor;
   };
@@ -210,10 +242,13 @@ void fill_model(CausalLM& model, const std::string& quant, const FillTensor& fil
     const std::string name = module + ".weight";
     const int64_t shape[] = {linear.weight->out_features(), linear.weight->in_features()};
     std::unique_ptr<kernels::FrozenWeight> taken = take ? take(name) : nullptr;
-    linear.weight = taken ? std::move(taken) : make(filled(name, shape));
+    linear.weight = taken ? std::move(taken) : make(filled(name, shape, model.dtype));
   });
   model.for_each_parameter([&](const std::string& name, at::Tensor& tensor) {
-    if (tensor.is_meta()) tensor = filled(name, tensor.sizes());
+    if (!tensor.is_meta()) return;
+    // The linears are there by now: what is left with two dimensions are embedding and head.
+    const bool is_table = table_type && tensor.dim() == 2;
+    tensor = filled(name, tensor.sizes(), is_table ? table_type(name) : model.dtype);
   });
 }
 
@@ -228,22 +263,44 @@ std::string quant_of(const ModelConfig& config, const std::string& wanted) {
 
 std::unique_ptr<CausalLM> load_model(const std::filesystem::path& folder,
                                      const LoadOptions& options) {
-  if (!std::filesystem::is_directory(folder))
-    throw UserError("N004", folder.string(), "there is no such model folder",
-                    "give a Hugging Face folder with config.json and model.safetensors");
+  require_model_folder(folder);
   const ModelConfig config = ModelConfig::load(folder);
   const std::string quant = quant_of(config, options.quant);
   const TensorFolder files = TensorFolder::open(folder);
   const StoredWeights weights = stored_weights(files);
-  std::unique_ptr<CausalLM> model = find_family(config.architecture)->build(config, options);
-  // before anything is allocated by the sizes that config.json claims
-  check_tensors(*model, weights, folder.string());
-  check_declared(config, weights, folder.string());
-  const FolderValues values(weights, *model, quant);
+  // checked before anything is allocated by the sizes that config.json claims
+  std::unique_ptr<CausalLM> model = checked_skeleton(config, options, weights, folder);
+  FolderValues values(weights, *model, quant);
   fill_model(
       *model, quant,
       [&](const std::string& name, at::Tensor& target) { values.fill(name, target); },
-      [&](const std::string& name) { return values.take(name); });
+      [&](const std::string& name) { return values.take(name); },
+      [&](const std::string& name) { return values.table_type(name); });
+  return model;
+}
+
+std::unique_ptr<CausalLM> load_skeleton(const std::filesystem::path& folder) {
+  require_model_folder(folder);
+  const TensorFolder files = TensorFolder::open(folder);
+  return checked_skeleton(ModelConfig::load(folder), {}, stored_weights(files), folder);
+}
+
+std::unique_ptr<CausalLM> load_model(const ModelConfig& config,
+                                     const std::vector<TensorSource>& tensors,
+                                     const std::string& where, const LoadOptions& options) {
+  StoredWeights weights;
+  std::map<std::string, const TensorSource*> sources;
+  for (const TensorSource& source : tensors) {
+    weights[source.name] = {source.dtype, source.shape};
+    sources[source.name] = &source;
+  }
+  std::unique_ptr<CausalLM> model = find_family(config.architecture)->build(config, options);
+  check_tensors(*model, weights, where);
+  kernels::Staging staging(model->device);
+  fill_model(*model, quant_of(config, options.quant),
+             [&](const std::string& name, at::Tensor& target) {
+               copy_source(*sources.at(name), target, staging);
+             });
   return model;
 }
 

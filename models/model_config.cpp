@@ -6,7 +6,7 @@
 #include "core/text.h"
 #include "models/config_reader.h"
 #include "models/families/family.h"
-#include "models/internal/rope_config.h"
+#include "models/rope_config.h"
 
 namespace slmtune::models {
 namespace {

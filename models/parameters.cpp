@@ -1,12 +1,31 @@
 // Layouts and the lists of parameters that training and reports need.
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "models/causal_lm.h"
 
 namespace slmtune::models {
 
 Layout Layout::single(int64_t tokens, int64_t first_position) {
-  return {at::arange(first_position, first_position + tokens, at::kLong), {0, tokens}};
+  return {.positions = at::arange(first_position, first_position + tokens, at::kLong),
+          .starts = {0, tokens},
+          .first_position = first_position};
+}
+
+kernels::RowStarts Layout::rows() const {
+  kernels::RowStarts rows = starts;
+  rows.longest = std::max(rows.longest, longest);
+  rows.offsets = offsets;
+  return rows;
+}
+
+Layout Layout::on(at::Device device) const {
+  Layout there = *this;
+  const kernels::RowStarts made = rows().on(device);
+  there.offsets = made.offsets;
+  there.longest = made.longest;
+  return there;
 }
 
 ParameterCount count_parameters(CausalLM& model) {

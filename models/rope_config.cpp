@@ -1,7 +1,7 @@
+#include "models/rope_config.h"
+
 #include <algorithm>
 #include <cmath>
-
-#include "models/internal/rope_config.h"
 
 namespace slmtune::models {
 namespace {
@@ -32,16 +32,12 @@ void read_llama3(RopeScaling& rope, const ConfigReader& keys) {
     keys.fail("F052", "'high_freq_factor' must be above 'low_freq_factor'");
 }
 
-double yarn_magnitude(double scale, double weight) {
-  return scale <= 1.0 ? 1.0 : 0.1 * weight * std::log(scale) + 1.0;
-}
-
 // Peng et al. 2023, "YaRN", with the defaults of transformers.
 void read_yarn(RopeScaling& rope, const ConfigReader& keys) {
   rope.beta_fast = keys.positive_or("beta_fast", 32.0);
   rope.beta_slow = keys.positive_or("beta_slow", 1.0);
   rope.truncate = keys.flag("truncate", true);
-  rope.attention_factor = yarn_magnitude(rope.factor, 1.0);
+  rope.attention_factor = yarn_magnitude(rope.factor);
   if (keys.given("mscale") && keys.given("mscale_all_dim"))
     rope.attention_factor = yarn_magnitude(rope.factor, keys.positive("mscale")) /
                             yarn_magnitude(rope.factor, keys.positive("mscale_all_dim"));
@@ -100,6 +96,10 @@ int64_t rotating_channels(const ConfigReader& keys, int64_t head_dim, double sha
 }
 
 }  // namespace
+
+double yarn_magnitude(double factor, double weight) {
+  return factor <= 1.0 ? 1.0 : 0.1 * weight * std::log(factor) + 1.0;
+}
 
 void read_rope(ModelConfig& config, const ConfigReader& keys,
                std::span<const std::string_view> types, bool has_partial_rotation) {

@@ -183,10 +183,6 @@ StoredWeight QuantisedReader::read() {
   return weight_;
 }
 
-at::ScalarType scalar_type(DType dtype) {
-  return dtype == DType::kBF16 ? at::kBFloat16 : dtype == DType::kF16 ? at::kHalf : at::kFloat;
-}
-
 // Copies a piece at a time and lets go of the pages it came from.
 at::Tensor copy_bytes(const TensorView& view, at::ScalarType type) {
   constexpr size_t kPiece = 4 << 20;
@@ -252,9 +248,24 @@ std::unique_ptr<kernels::FrozenWeight> read_4bit(const StoredWeight& weight) {
   return std::make_unique<kernels::Nf4Weight>(nf4_weight(weight));
 }
 
+std::optional<at::ScalarType> weight_type(DType dtype) {
+  switch (dtype) {
+    case DType::kF16:
+      return at::kHalf;
+    case DType::kBF16:
+      return at::kBFloat16;
+    case DType::kF32:
+      return at::kFloat;
+    case DType::kF64:
+      return at::kDouble;
+    default:
+      return std::nullopt;
+  }
+}
+
 at::Tensor stored_values(const StoredWeight& weight) {
   if (!weight.is_4bit()) return borrow_tensor(*weight.bytes);
-  return nf4_weight(weight).dense(scalar_type(weight.dtype));
+  return nf4_weight(weight).dense(*weight_type(weight.dtype));
 }
 
 }  // namespace slmtune::models

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,9 @@ std::map<std::string, StoredWeight> stored_weights(const TensorFolder& files);
 
 // Copies a 4-bit weight out of its file.
 std::unique_ptr<kernels::FrozenWeight> read_4bit(const StoredWeight& weight);
+
+// LibTorch's type of stored values; none where weights cannot have that type.
+std::optional<at::ScalarType> weight_type(DType dtype);
 
 // The values [..] in weight.dtype: borrowed when they are plain, else computed.
 at::Tensor stored_values(const StoredWeight& weight);

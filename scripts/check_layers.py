@@ -11,11 +11,12 @@ ALLOWED = {
     "core": [],
     "store": ["core"],
     "kernels": ["core"],
+    "collective": ["core", "kernels"],
     "data": ["core"],
     "models": ["core", "kernels"],
     "lora": ["core", "kernels", "models"],
     "export": ["core", "data", "kernels", "models", "lora"],
-    "train": ["core", "data", "kernels", "models", "lora"],
+    "train": ["core", "data", "kernels", "collective", "models", "lora"],
     "eval": ["core", "data", "kernels", "models", "lora", "train"],
 }
 LAYERS = list(ALLOWED) + ["ops", "cli"]
@@ -26,7 +27,7 @@ WITHOUT_TORCH = {"core", "store", "data"}
 SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}
 LONG_LINES, TOO_LONG_LINES = 400, 600
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
-# Only ops/ opens a socket, and only for `pull` and `deploy`.
+# Only ops/ opens a socket, and only for `pull` and `deploy`; ranks of one run meet through LibTorch and NCCL or MPI.
 NETWORK = re.compile(r"^(curl/|sys/socket\.h|netdb\.h|netinet/|arpa/inet\.h)")
 TORCH = re.compile(r"^(torch|ATen|c10|caffe2)/")
 

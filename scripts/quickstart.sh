@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From nothing to an answer: installs what is missing, builds, makes a tiny base model, fine-tunes it on a company FAQ,
-# scores both, exports the result and asks it a question. About 6 minutes of training on two cores.
+# scores both, exports the result and asks it a question. About 4 minutes of training on two cores.
 #
 #   scripts/quickstart.sh            goes on where an earlier quick start stopped
 #   scripts/quickstart.sh --again    deletes the two quick-start stores and trains anew
@@ -84,7 +84,7 @@ Next:
   build/release/slmtune chat '$FAQ#1'
   build/release/slmtune snapshots list $FAQ
 
-Your own model and data: download a model folder (config.json, tokenizer.json, *.safetensors) of the Llama or Qwen2 family,
-for example Qwen2.5-0.5B-Instruct, to models/, copy recipes/quickstart/faq.yaml, set model.path and data.train, and run
+Your own model and data: download a model folder (config.json, tokenizer.json, *.safetensors) of the Llama, Mistral, Qwen 2,
+Gemma 2 or Phi-3 family, for example Qwen2.5-0.5B-Instruct, to models/, copy recipes/quickstart/faq.yaml, set model.path and data.train, and run
   build/release/slmtune train my-recipe.yaml
 END

@@ -13,7 +13,8 @@ TORCH=2.11.0
 CPU_PACKAGES=("torch==$TORCH" "nvidia-cuda-runtime==13.0.96" "nvidia-cuda-cupti==13.0.85")
 SYSTEM_PACKAGES=(g++ cmake ninja-build ccache mold pkg-config python3 python3-venv libyaml-cpp-dev libcli11-dev
   nlohmann-json3-dev libsimdjson-dev libfmt-dev libpcre2-dev libicu-dev libssl-dev libcurl4-openssl-dev)
-TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev)
+TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev libboost-context-dev
+  libopenmpi-dev openmpi-bin)
 # The runtime of libFuzzer and the sanitizers is named after clang's version.
 case "$(. /etc/os-release 2>/dev/null && echo "$ID-$VERSION_ID")" in
   debian-12) TEST_PACKAGES+=(clang libclang-rt-14-dev) ;;

@@ -69,6 +69,7 @@ std::optional<JournalLine> line_of(const Json& record) {
   line.reason = text("reason");
   line.time = text("time");
   line.user = text("user");
+  line.target = text("target");
   if (record.contains("from") && record["from"].is_number_integer())
     line.from = record["from"].get<int64_t>();
   return line;
@@ -118,6 +119,20 @@ std::set<int64_t> withdrawn_numbers(const Journal& journal) {
   return numbers;
 }
 
+std::map<std::string, TargetMove> deployed_numbers(const Journal& journal) {
+  std::map<std::string, TargetMove> targets;
+  for (const JournalLine& line : journal.lines) {
+    if (line.target.empty()) continue;
+    TargetMove& move = targets[line.target];
+    const int64_t from = line.from.value_or(0);
+    if (line.action != "refuse")
+      move = {line.number, from};
+    else if (from != 0 && move.number == line.number)
+      move = {from, 0};
+  }
+  return targets;
+}
+
 JournalWriter::JournalWriter(fs::path path, std::chrono::milliseconds patience)
     : path_(std::move(path)) {
   do descriptor_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -153,6 +168,7 @@ void JournalWriter::append(JournalLine line) {
                         {"action", line.action},
                         {"number", line.number}};
   if (!line.alias.empty()) record["alias"] = line.alias;
+  if (!line.target.empty()) record["target"] = line.target;
   if (line.from) record["from"] = *line.from;
   if (!line.reason.empty()) record["reason"] = line.reason;
   append_line(path_, with_crc(record.dump(-1, ' ', false, OrderedJson::error_handler_t::replace)),

@@ -6,11 +6,14 @@
 //
 // The line of a move is written before aliases.json is replaced: a crash in between leaves a line
 // whose move did not happen, which the `from` of the next one, or aliases.json itself, tells.
+// The line of a deploy ("target":"office") is written before the target is touched as well; one of
+// action refuse says afterwards that the target kept what it had.
 // Lines of older versions, without user, from and crc, stay readable.
 #pragma once
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -19,12 +22,15 @@
 namespace slmtune::store {
 
 struct JournalLine {
-  std::string action = {};  // claim | publish | promote | rollback | withdraw | remove | abandon
+  // claim | publish | promote | rollback | withdraw | remove | abandon; of a deploy to `target`:
+  // deploy | rollback, and refuse when it came to nothing
+  std::string action = {};
   int64_t number = 0;
   std::string alias = {};            // that moves; may be empty
   std::optional<int64_t> from = {};  // what the alias named before, 0 = nothing
   std::string reason = {};           // may be empty
   std::string time = {}, user = {};  // filled when the line is written
+  std::string target = {};           // of a deploy; then `from` is what it served before
 };
 
 struct JournalProblem {
@@ -42,6 +48,13 @@ Journal read_journal(const std::filesystem::path& path);
 
 int64_t highest_number(const Journal& journal);  // that a line names; 0 = none
 std::set<int64_t> withdrawn_numbers(const Journal& journal);
+
+// What the deploys put at each target: the snapshot that serves there, or is about to, and the one
+// that a rollback goes back to.
+struct TargetMove {
+  int64_t number = 0, from = 0;  // 0 = nothing
+};
+std::map<std::string, TargetMove> deployed_numbers(const Journal& journal);
 
 // Appends to a journal, which stays locked against other writers meanwhile; whoever moves an alias
 // holds one over both. Short: the store's `lock` is another one, held for hours.

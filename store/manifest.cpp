@@ -190,7 +190,7 @@ std::map<std::string, FileRecord> seal_files(const fs::path& folder) {
 
 std::string content_hash(const std::map<std::string, FileRecord>& files) {
   static constexpr std::array<std::string_view, 5> kAboutTheRun = {
-      "README.md", "metrics.json", "recipe.yaml", "rows.index", "samples.jsonl"};
+      "README.md", "metrics.json", kRecipeName, "rows.index", "samples.jsonl"};
   std::string text;
   for (const auto& [name, record] : files)
     if (std::find(kAboutTheRun.begin(), kAboutTheRun.end(), name) == kAboutTheRun.end())

@@ -12,6 +12,7 @@
 namespace slmtune::store {
 
 inline constexpr const char* kManifestName = "manifest.json";
+inline constexpr const char* kRecipeName = "recipe.yaml";  // beside it: what it was trained by
 
 struct FileRecord {
   std::string sha256;

@@ -41,12 +41,22 @@ void add_moves(const Journal& journal, const RetentionRule& rule, Reasons& reaso
   if (rule.weeks == 0) return;
   const int64_t since = rule.now - rule.weeks * kSecondsPerWeek;
   for (const JournalLine& line : journal.lines) {
-    if (line.alias != "production") continue;
+    if (line.alias != "production" && line.target.empty()) continue;
     const auto time = seconds_of_utc(line.time);
     if (time && *time < since) continue;
-    const std::string why = fmt::format("in production in the last {} weeks", rule.weeks);
+    const std::string why = fmt::format(
+        "{} in the last {} weeks",
+        line.target.empty() ? "in production" : "deployed to " + line.target, rule.weeks);
     reasons.emplace(line.number, why);
     if (line.from) reasons.emplace(*line.from, why);
+  }
+}
+
+// What serves is in use for as long as it serves, however long ago it was deployed.
+void add_deployed(const Journal& journal, Reasons& reasons) {
+  for (const auto& [target, move] : deployed_numbers(journal)) {
+    if (move.number) reasons.emplace(move.number, "deployed to " + target);
+    if (move.from) reasons.emplace(move.from, "deployed to " + target + " before");
   }
 }
 
@@ -79,7 +89,9 @@ Reasons protected_numbers(const SnapshotStore& store, const RetentionRule& rule)
     std::string& why = reasons[number];
     why += (why.empty() ? "" : ", ") + alias;
   }
-  add_moves(store.journal(), rule, reasons);
+  const Journal journal = store.journal();
+  add_moves(journal, rule, reasons);
+  add_deployed(journal, reasons);
   add_bases(store, reasons);
   return reasons;
 }

@@ -2,9 +2,10 @@
 // checkpoints of finished runs and exports of snapshots that are gone; with it, snapshots as well.
 //
 // A snapshot stays when it is one of the newest `keep`, when an alias names it, when the journal
-// says that it was put into production, or taken out of it, in the last `weeks`, or when another
-// snapshot (of this store or of one beside it) is trained on it as its base. A withdrawn one stays
-// only for the last three reasons.
+// says that it was put into production or deployed, or taken out again, in the last `weeks`, when
+// it is the last one that was deployed to a target, or when another snapshot (of this store or of
+// one beside it) is trained on it as its base. A withdrawn one stays only for these reasons but the
+// first. Exports stay with their snapshot, so that a target always finds its file.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -20,7 +21,7 @@ inline constexpr int64_t kDefaultWeeks = 8;
 
 struct RetentionRule {
   std::optional<int64_t> keep;    // newest snapshots that stay; absent: all but withdrawn ones
-  int64_t weeks = kDefaultWeeks;  // in production then: stays
+  int64_t weeks = kDefaultWeeks;  // in production or deployed then: stays
   int64_t now = 0;                // seconds since 1970, UTC
 };
 

@@ -67,7 +67,7 @@ std::vector<Difference> file_differences(const Manifest& left, const Manifest& r
 
 Table recipe_of(const fs::path& folder) {
   std::error_code ignored;
-  const fs::path path = folder / "recipe.yaml";
+  const fs::path path = folder / kRecipeName;
   return fs::exists(path, ignored) ? flat_recipe(read_text_file(path, 4 << 20)) : Table();
 }
 

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "kernels/send.h"
 #include "train/loss.h"
 
 namespace slmtune::train {
@@ -18,7 +19,7 @@ at::Tensor label_counts(const data::MicroBatch& batch, at::Device device) {
       count += batch.labels[static_cast<size_t>(place)] != data::kNotTrained;
     counts.push_back(count);
   }
-  return at::tensor(counts, at::kLong).to(device);
+  return kernels::sent_to(at::tensor(counts, at::kLong), device);
 }
 
 }  // namespace
@@ -26,7 +27,9 @@ at::Tensor label_counts(const data::MicroBatch& batch, at::Device device) {
 at::Tensor answer_log_probabilities(models::CausalLM& model, const data::MicroBatch& batch,
                                     int64_t chunk) {
   const at::Tensor losses = token_losses(model, to_tensors(batch, model.device), chunk);
-  return at::segment_reduce(losses.to(at::kDouble).neg(), "sum", label_counts(batch, model.device));
+  // `unsafe`: the counts are right by how they were made; checking them would wait for the device.
+  return at::segment_reduce(losses.to(at::kDouble).neg(), "sum", label_counts(batch, model.device),
+                            /*indices=*/{}, /*offsets=*/{}, /*axis=*/0, /*unsafe=*/true);
 }
 
 }  // namespace slmtune::train

@@ -15,6 +15,7 @@
 #include "core/log.h"
 #include "core/mapped_file.h"
 #include "core/safetensors.h"
+#include "core/shape.h"
 #include "train/checkpoint_folders.h"
 
 namespace slmtune::train {
@@ -63,13 +64,6 @@ void save_tensors(const fs::path& file, const NamedTensors& tensors) {
   write_safetensors(file, sources);
 }
 
-std::string shape_text(const at::Tensor& tensor) {
-  std::string text = "[";
-  for (int64_t i = 0; i < tensor.dim(); ++i)
-    text += (i ? ", " : "") + std::to_string(tensor.size(i));
-  return text + "]";
-}
-
 // Copies every trainable tensor of the model from the file; nothing may be missing.
 void load_model_tensors(const fs::path& file, models::CausalLM& model) {
   at::NoGradGuard no_gradient;
@@ -82,8 +76,8 @@ void load_model_tensors(const fs::path& file, models::CausalLM& model) {
     at::Tensor value = models::borrow_tensor(found->second);
     if (value.sizes() != tensor.sizes() || value.scalar_type() != tensor.scalar_type())
       throw FileFormatError("F080", file.string(),
-                            "tensor '" + name + "' has shape " + shape_text(value) +
-                                " or a type that the model's " + shape_text(tensor) +
+                            "tensor '" + name + "' has shape " + shape_text(value.sizes()) +
+                                " or a type that the model's " + shape_text(tensor.sizes()) +
                                 " does not fit",
                             help);
     tensor.copy_(value);

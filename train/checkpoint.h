@@ -12,8 +12,10 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "models/causal_lm.h"
+#include "train/halving.h"
 #include "train/identity.h"
 #include "train/optimizer.h"
 
@@ -29,6 +31,8 @@ struct TrainState {
   std::map<std::string, double> metrics, valid_metrics;  // of the objective, beside these losses
   int64_t valid_step = -1, best_valid_step = -1;         // steps of these validations; −1 = none
   int64_t skipped_steps = 0, bad_steps = 0;  // not finite: of all steps; in a row up to now
+  std::vector<Halving> halvings;             // of micro-batches that did not fit a GPU
+  std::optional<double> gpu_kwh;             // energy so far, where the driver tells it
   Identity identity;
 };
 

@@ -104,6 +104,8 @@ TrainState parse_state(const Json& json, const fs::path& file) {
   if (state.step < 0 || state.rows_seen < 0 || state.tokens_seen < 0 || !(state.seconds >= 0.0) ||
       state.skipped_steps < 0 || state.bad_steps < 0)
     damaged(file, "a count is negative");
+  if (json.contains("halvings")) state.halvings = read_halvings(json["halvings"], where);
+  state.gpu_kwh = optional_number(json, "gpu_kwh", where);
   const Json& identity = object_member(json, "identity", file);
   for (const auto& [key, value] : identity.items()) {
     if (!value.is_string()) damaged(file, "'identity' holds something that is no text");
@@ -182,6 +184,8 @@ void write_state(const fs::path& folder, const TrainState& state) {
                       {"best_valid_step", state.best_valid_step},
                       {"skipped_steps", state.skipped_steps},
                       {"bad_steps", state.bad_steps},
+                      {"halvings", halvings_json(state.halvings)},
+                      {"gpu_kwh", optional_json(state.gpu_kwh)},
                       {"identity", state.identity},
                       {"files", OrderedJson::object()}};
   for (const char* name : kCheckpointFiles)

@@ -32,6 +32,8 @@ class Dpo : public Objective {
             metrics.detach()};
   }
 
+  int64_t metric_count() const override { return 4; }
+
   NamedNumbers metrics(const at::Tensor& sums, int64_t count) const override {
     const at::Tensor means = sums.to(at::kCPU) / static_cast<double>(count);
     const double* mean = means.const_data_ptr<double>();
@@ -44,7 +46,8 @@ class Dpo : public Objective {
  private:
   bool measure(Reference& reference, const data::Dataset& data, const RunPlan& plan,
                const ShouldStop& should_stop) const {
-    return reference.measure(*job_.model, data.rows, plan, job_.config.loss_chunk, should_stop);
+    return reference.measure(*job_.model, data.rows, plan, job_.config.loss_chunk, should_stop,
+                             *job_.ranks);
   }
 
   const TrainJob& job_;

@@ -81,6 +81,28 @@ std::vector<size_t> FlatParameters::take_gradients() {
   return taken;
 }
 
+void FlatParameters::sum_gradients(collective::Collective& ranks) {
+  if (!ranks.several() || slots_.empty()) return;
+  const at::NoGradGuard no_gradient;
+  std::vector<double> ranks_with_one(slots_.size(), 0.0);
+  for (const size_t index : take_gradients()) ranks_with_one[index] = 1.0;
+  ranks.sum(ranks_with_one);
+  if (gradients_.scalar_type() == at::kFloat) {
+    ranks.sum(gradients_.mutable_data_ptr<float>(), gradients_.numel());
+  } else if (gradients_.scalar_type() == at::kDouble && gradients_.is_cpu()) {
+    ranks.sum({gradients_.mutable_data_ptr<double>(), static_cast<size_t>(gradients_.numel())});
+  } else {
+    const at::Tensor wide = gradients_.to(at::kFloat);
+    ranks.sum(wide.mutable_data_ptr<float>(), wide.numel());
+    gradients_.copy_(wide);
+  }
+  for (Slot& slot : slots_) {
+    if (ranks_with_one[static_cast<size_t>(&slot - slots_.data())] == 0.0) continue;
+    slot.tensor.mutable_grad() = slot.gradient;
+    slot.version = -1;  // of no gradient: take_gradients() takes it
+  }
+}
+
 void FlatParameters::zero_gradients() {
   if (slots_.empty()) return;
   const at::NoGradGuard no_gradient;

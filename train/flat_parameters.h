@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "collective/collective.h"
+
 namespace slmtune::train {
 
 using NamedParameters = std::vector<std::pair<std::string, at::Tensor>>;
@@ -45,6 +47,9 @@ class FlatParameters {
   // that was set from outside is copied into the buffer.
   std::vector<size_t> take_gradients();
   void zero_gradients();
+  // Adds up the gradients of all ranks, in place. A slot that got one on any rank counts as one
+  // that got it here.
+  void sum_gradients(collective::Collective& ranks);
 
  private:
   void point_gradient(Slot& slot);

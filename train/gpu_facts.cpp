@@ -27,6 +27,7 @@ GpuFacts facts_of(YamlReader yaml) {
   facts.float32_tflops = yaml.number("float32_tflops", facts.bf16_tflops / 2, above_to(0, 1e6));
   facts.board_watts = required_number(yaml, "board_watts", above_to(0, 1e5));
   facts.efficiency = yaml.number("efficiency", 0.65, above_to(0, 1));
+  facts.efficiency_spread = yaml.number("efficiency_spread", 0.25, from_to(0, 0.9));
   facts.context_gib = yaml.number("context_gib", 0.5, from_to(0, 100));
   facts.measured = yaml.flag("measured", false);
   yaml.finish();
@@ -43,6 +44,18 @@ std::string core_of(const std::string& text) {
        {std::string("nvidia"), std::string("geforce"), std::string("rtx")})
     if (const size_t at = core.find(word); at != std::string::npos) core.erase(at, word.size());
   return core;
+}
+
+// The card of this name, or all whose names begin so.
+std::vector<GpuFacts> matches(const std::string& text) {
+  const std::string wanted = core_of(text);
+  std::vector<GpuFacts> found;
+  for (const GpuFacts& card : all_gpus()) {
+    const std::string core = core_of(card.name);
+    if (core == wanted) return {card};
+    if (!wanted.empty() && core.starts_with(wanted)) found.push_back(card);
+  }
+  return found;
 }
 
 [[noreturn]] void refuse(const std::string& text, const std::vector<GpuFacts>& found) {
@@ -84,15 +97,14 @@ std::vector<GpuFacts> all_gpus() {
 GpuFacts find_gpu(const std::string& text) {
   if (text.ends_with(".yaml") || text.ends_with(".yml"))
     return facts_of(YamlReader::from_file(text));
-  const std::string wanted = core_of(text);
-  std::vector<GpuFacts> found;
-  for (const GpuFacts& card : all_gpus()) {
-    const std::string core = core_of(card.name);
-    if (core == wanted) return card;
-    if (!wanted.empty() && core.starts_with(wanted)) found.push_back(card);
-  }
+  std::vector<GpuFacts> found = matches(text);
   if (found.size() != 1) refuse(text, found);
   return found.front();
+}
+
+std::optional<GpuFacts> known_gpu(const std::string& title) {
+  std::vector<GpuFacts> found = matches(title);
+  return found.size() == 1 ? std::optional(found.front()) : std::nullopt;
 }
 
 }  // namespace slmtune::train

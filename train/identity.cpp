@@ -11,6 +11,15 @@ namespace {
 constexpr size_t kShown = 20;  // of an error (core/error.cpp); the help stands with the last
 constexpr size_t kHashDigits = 64, kShownDigits = 12;
 
+// A run may go on with another number of ranks, each with its own number of threads: sums are made
+// in another order then, as those of several ranks always are.
+constexpr const char *kRanks = "kernel.ranks", *kThreads = "kernel.threads";
+
+std::string value_or_empty(const Identity& identity, const char* field) {
+  const auto found = identity.find(field);
+  return found == identity.end() ? "" : found->second;
+}
+
 // A SHA-256 tells two things apart by its first digits.
 std::string value_text(const std::string& value) {
   const bool is_hash =
@@ -30,6 +39,10 @@ std::vector<IdentityChange> identity_changes(const Identity& before, const Ident
   }
   for (const auto& [field, value] : now)
     if (!before.contains(field)) changes.push_back({field, "", value});
+  if (value_or_empty(before, kRanks) != value_or_empty(now, kRanks))
+    std::erase_if(changes, [](const IdentityChange& change) {
+      return change.field == kRanks || change.field == kThreads;
+    });
   std::sort(changes.begin(), changes.end(),
             [](const auto& a, const auto& b) { return a.field < b.field; });
   return changes;

@@ -15,7 +15,8 @@ struct IdentityChange {
   std::string field, before, now;  // "" where the field is absent on that side
 };
 
-// Fields that differ or stand on one side only, by name.
+// Fields that differ or stand on one side only, by name. "kernel.ranks" is the number of processes
+// that train together, absent for one: it may change, and where it does "kernel.threads" may, too.
 std::vector<IdentityChange> identity_changes(const Identity& before, const Identity& now);
 
 // For people: "'train.seed' is 8, but the run was started with 7". Hashes are shortened.

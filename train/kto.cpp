@@ -4,8 +4,11 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <array>
+#include <utility>
 #include <vector>
 
+#include "kernels/send.h"
 #include "lora/attach.h"
 #include "train/answer_log_probabilities.h"
 #include "train/reference.h"
@@ -23,7 +26,7 @@ size_t answer_start(const data::Row& row) {
 at::Tensor votes(const data::Rows& rows, const data::MicroBatch& batch, at::Device device) {
   std::vector<int64_t> is_good;
   for (uint64_t row : batch.rows) is_good.push_back(rows[row].mark() == data::RowMark::kGood);
-  return at::tensor(is_good, at::kLong).to(at::kBool).to(device);
+  return kernels::sent_to(at::tensor(is_good, at::kLong).to(at::kBool), device);
 }
 
 class Kto : public Objective {
@@ -33,7 +36,7 @@ class Kto : public Objective {
         settings_{job.config.beta, job.config.desirable_weight, job.config.undesirable_weight} {}
 
   bool prepare(const RunPlan& plan, const ShouldStop& should_stop) override {
-    plan_ = plan;
+    plan_ = &plan;
     return measure(train_, *job_.train, should_stop) &&
            (!job_.valid || measure(valid_, *job_.valid, should_stop));
   }
@@ -44,14 +47,18 @@ class Kto : public Objective {
     const Side& side = side_of(part);
     lora::set_training(*job_.model, false);
     at::Tensor sum = at::zeros({}, at::device(job_.model->device).dtype(at::kDouble));
+    bool stopped = false;
     for (const data::MicroBatch& batch :
-         data::pack(side.mismatched, rows, plan_.micro_batch_tokens, plan_.pack)) {
-      if (should_stop()) return false;
+         data::pack(side.mismatched, rows, plan_->micro_batch_tokens, plan_->pack, plan_->deal)) {
+      if ((stopped = should_stop())) break;
       sum.add_(log_ratios(batch, side.mismatched_reference).sum());
     }
-    kl_ = std::max(0.0, sum.item<double>() / static_cast<double>(rows.size()));
+    std::array<double, 2> of_ranks = {sum.item<double>(), stopped ? 1.0 : 0.0};
+    job_.ranks->sum(of_ranks);
+    kl_ = std::max(0.0, of_ranks[0] / static_cast<double>(rows.size()));
+    kl_is_told_ = false;
     lora::set_training(*job_.model, part == Part::kTrain);
-    return true;
+    return of_ranks[1] == 0.0;
   }
 
   BatchLoss loss(Part part, const data::MicroBatch& batch) override {
@@ -59,9 +66,15 @@ class Kto : public Objective {
     const at::Tensor ratios = log_ratios(batch, side.reference);
     const at::Tensor is_good = votes(*side.rows, batch, job_.model->device);
     const at::Tensor good = is_good.to(at::kDouble), rewards = ratios.detach() * settings_.beta;
-    const at::Tensor metrics = at::stack({(rewards * good).sum(), good.sum(), rewards.sum()});
+    // The log may ask only when the next step has its own distance: it goes with the sums, once.
+    const double tells = std::exchange(kl_is_told_, true) ? 0.0 : 1.0;
+    const at::Tensor metrics =
+        at::stack({(rewards * good).sum(), good.sum(), rewards.sum(),
+                   at::full({}, tells * kl_, good.options()), at::full({}, tells, good.options())});
     return {kto_losses(ratios, is_good, kl_, settings_).sum(), ratios.size(0), metrics};
   }
+
+  int64_t metric_count() const override { return 5; }
 
   NamedNumbers metrics(const at::Tensor& sums, int64_t count) const override {
     const at::Tensor values = sums.to(at::kCPU);
@@ -72,7 +85,7 @@ class Kto : public Objective {
     if (bad > 0) numbers.emplace_back("reward_rejected", (sum[2] - sum[0]) / bad);
     if (good > 0 && bad > 0)
       numbers.emplace_back("reward_margin", numbers[0].second - numbers[1].second);
-    numbers.emplace_back("kl", kl_);
+    if (sum[4] > 0) numbers.emplace_back("kl", sum[3] / sum[4]);  // each rank tells it
     return numbers;
   }
 
@@ -90,9 +103,10 @@ class Kto : public Objective {
     side.rows = &data.rows;
     side.mismatched = mismatched_rows(data.rows);
     const int64_t chunk = job_.config.loss_chunk;
-    return side.reference.measure(*job_.model, data.rows, plan_, chunk, should_stop) &&
-           side.mismatched_reference.measure(*job_.model, side.mismatched, plan_, chunk,
-                                             should_stop);
+    return side.reference.measure(*job_.model, data.rows, *plan_, chunk, should_stop,
+                                  *job_.ranks) &&
+           side.mismatched_reference.measure(*job_.model, side.mismatched, *plan_, chunk,
+                                             should_stop, *job_.ranks);
   }
 
   at::Tensor log_ratios(const data::MicroBatch& batch, const Reference& reference) const {
@@ -102,9 +116,10 @@ class Kto : public Objective {
 
   const TrainJob& job_;
   const KtoSettings settings_;
-  RunPlan plan_;
+  const RunPlan* plan_ = nullptr;  // of the run, which may change it
   Side train_, valid_;
   double kl_ = 0.0;  // of the step or validation that is going on
+  bool kl_is_told_ = false;
 };
 
 }  // namespace

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/attention/row_starts.h"
 #include "kernels/cross_entropy/cross_entropy.h"
+#include "kernels/matmul/table.h"
 #include "train/logit_rows.h"
 
 namespace slmtune::train {
@@ -15,10 +17,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-at::Tensor int64_tensor(const std::vector<int64_t>& values, at::Device device) {
-  return at::tensor(values, at::kLong).to(device);
-}
 
 // What the logits of a micro-batch are made of, beside its hidden rows.
 struct LossInput {
@@ -35,12 +33,12 @@ void over_chunks(const at::Tensor& rows, const LossInput& input, const Body& bod
   const at::NoGradGuard no_graph;
   const at::Tensor& weight = input.head.weight;
   const int64_t step = logit_rows(rows.size(0), input.chunk, weight.size(0),
-                                  static_cast<int64_t>(weight.element_size()), weight.is_cpu());
+                                  static_cast<int64_t>(rows.element_size()), rows.is_cpu());
   const at::Tensor buffer = at::empty({step, weight.size(0)}, rows.options());
   for (int64_t first = 0; first < rows.size(0); first += step) {
     const int64_t count = std::min(step, rows.size(0) - first);
     at::Tensor logits = buffer.narrow(0, 0, count);
-    at::mm_out(logits, rows.narrow(0, first, count), weight.t());
+    kernels::table_scores(rows.narrow(0, first, count), weight, logits);
     body(logits, first, count);
   }
 }
@@ -77,7 +75,7 @@ LossGradients with_gradients(const at::Tensor& rows, const LossInput& input, boo
                                                input.head.soft_cap));
     weigh(logits, first, count);
     at::Tensor gradient = result.rows.narrow(0, first, count);
-    at::mm_out(gradient, logits, weight);
+    kernels::table_mix(logits, weight, gradient);
     if (with_weight) result.weight.addmm_(logits.t(), rows.narrow(0, first, count));
   });
   return result;
@@ -154,12 +152,27 @@ BatchTensors to_tensors(const data::MicroBatch& batch, at::Device device) {
       label_rows.push_back(place);
       targets.push_back(next);
     }
+  // One array, one copy.
+  std::vector<int64_t> all;
+  all.insert(all.end(), batch.ids.begin(), batch.ids.end());
+  all.insert(all.end(), batch.positions.begin(), batch.positions.end());
+  all.insert(all.end(), label_rows.begin(), label_rows.end());
+  all.insert(all.end(), targets.begin(), targets.end());
+  const auto indices = static_cast<int64_t>(all.size());
+  all.insert(all.end(), batch.starts.begin(), batch.starts.end());
+  const at::Tensor narrow = kernels::int32_on(all, device);
+  const at::Tensor wide = narrow.narrow(0, 0, indices).to(at::kLong);
+
+  const auto tokens = static_cast<int64_t>(batch.ids.size());
+  const auto labels = static_cast<int64_t>(label_rows.size());
   BatchTensors tensors;
-  tensors.ids = at::tensor(batch.ids, at::kInt).to(at::kLong).to(device);
-  tensors.layout.positions = at::tensor(batch.positions, at::kInt).to(at::kLong).to(device);
+  tensors.ids = wide.narrow(0, 0, tokens);
+  tensors.layout.positions = wide.narrow(0, tokens, tokens);
   tensors.layout.starts = batch.starts;
-  tensors.label_rows = int64_tensor(label_rows, device);
-  tensors.targets = int64_tensor(targets, device);
+  tensors.layout.longest = kernels::longest_row(batch.starts);
+  if (!device.is_cpu()) tensors.layout.offsets = narrow.slice(0, indices);
+  tensors.label_rows = wide.narrow(0, 2 * tokens, labels);
+  tensors.targets = wide.narrow(0, 2 * tokens + labels, labels);
   return tensors;
 }
 

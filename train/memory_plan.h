@@ -1,19 +1,16 @@
-// Memory that a training run will take, by part, worked out before anything is allocated; and the
-// micro-batch and number of recomputed layers that fit a budget. `slmtune plan` prints it and
-// `train` chooses by it; docs/plan.md has the formulas and how far they were from what was
-// measured.
+// Memory that a training run will take, by part, worked out before anything is allocated.
+// `slmtune plan` prints it and `train` chooses by it (train/memory_fit.h); docs/plan.md has the
+// formulas and how far they were from what was measured.
 //
 //   MemoryPlan plan = plan_memory(sizes, trained, {.quant = "nf4", .micro_batch_tokens = 2048});
 //   plan.total();
 #pragma once
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "train/model_sizes.h"
-#include "train/train_config.h"
 
 namespace slmtune::train {
 
@@ -21,16 +18,22 @@ namespace slmtune::train {
 struct RowLengths {
   int64_t longest = 0;           // tokens of the longest row, or pair of rows that belong together
   int64_t step = 1'000'000'000;  // tokens of the longest rows of a step: none has more
+  double mean = 0;               // tokens of a row; 0: one row fills the micro-batch
 };
 
 struct PlanSetting {
   std::string quant = "none";          // of the layers' linears
   int64_t value_bytes = 2;             // of a weight and an activation: float32 4, bfloat16 2
+  int64_t table_bytes = 4;             // of a value of embedding and head in the model's files
   bool full = false;                   // method full
   bool dora = false, dropout = false;  // of the adapters
   std::string optimizer = "adamw";
   int64_t micro_batch_tokens = 2048;
-  int64_t recompute = 0;  // layers that do not keep their projections
+  int64_t recompute = 0;  // first layers that do not keep their projections
+  int64_t whole = 0;      // of all layers the first ones that keep their input alone
+  bool offload = false;   // their inputs lie in the computer's memory, on a GPU
+  // Steps are recorded by size (train/graph_shape.h), so micro-batches are filled up; on a GPU.
+  bool recorded = false;
   int64_t loss_chunk = 512;
   RowLengths rows = {};
   bool on_cpu = false;
@@ -51,11 +54,14 @@ struct MemoryPlan {
   uint64_t gradients = 0;
   uint64_t optimizer = 0;    // its moments
   uint64_t activations = 0;  // what the layers keep for the backward pass
-  uint64_t layer_work = 0;   // forward or backward of one half of a layer
-  uint64_t logits = 0;       // one chunk of them, and the rows that they are made of
-  uint64_t workspace = 0;    // weights of fewer bits, written out
-  uint64_t holes = 0;        // between blocks of the heap, on the CPU
+  uint64_t layer_work = 0;   // backward pass of one half of a layer
+  // One chunk of them, and the rows that they are made of; on a GPU what this is more than
+  // layer_work, whose place it takes: they are not needed at the same time.
+  uint64_t logits = 0;
+  uint64_t workspace = 0;  // weights of fewer bits, written out
+  uint64_t holes = 0;      // between blocks of the heap, on the CPU
   uint64_t program = 0;
+  uint64_t host = 0;  // of the computer's memory beside a GPU's; no part of the total
 
   uint64_t total() const;
   // Names for people and for JSON, in this order.
@@ -65,9 +71,10 @@ struct MemoryPlan {
 MemoryPlan plan_memory(const ModelSizes& sizes, const TrainedSizes& trained,
                        const PlanSetting& setting);
 
-// Bytes that all layers keep per token of a micro-batch between its passes.
-double kept_bytes_per_token(const ModelSizes& sizes, const TrainedSizes& trained,
-                            const PlanSetting& setting);
+// Tokens that go through an MLP at a time in layers that keep their input alone
+// (CausalLM::mlp_tile); 0 = all of them: only long micro-batches gain, and matrices of so many rows
+// lose nothing.
+int64_t mlp_tile(const PlanSetting& setting);
 
 // Bytes of `values` frozen values in a format of kernels/quant/names.h, scales included.
 // `rows`: of all matrices together (int8 has a scale for each).
@@ -77,15 +84,11 @@ uint64_t stored_bytes(const std::string& quant, int64_t value_bytes, int64_t val
 uint64_t moment_bytes(const std::string& optimizer, int64_t value_bytes,
                       const TrainedSizes& trained);
 
-// What `auto` stands for in a recipe: the fewest changes to `setting` that fit. Smaller
-// micro-batches, down to `least_tokens`, come before recomputing, which costs time. Where nothing
-// fits the smallest setting is returned.
-struct AutoChoice {
-  std::optional<int64_t> micro_batch_tokens = {},
-                         recompute = {};  // as the recipe says; absent = auto
-  int64_t most_tokens = 4096, least_tokens = 1024;
+// Layers of each form: the first `whole`, the next `halves`; the rest keep everything.
+struct RecomputedLayers {
+  int64_t whole = 0, halves = 0;
+  int64_t both() const { return whole + halves; }
 };
-PlanSetting fit_to(uint64_t budget, const ModelSizes& sizes, const TrainedSizes& trained,
-                   PlanSetting setting, const AutoChoice& choice);
+RecomputedLayers recomputed_layers(const ModelSizes& sizes, const PlanSetting& setting);
 
 }  // namespace slmtune::train

@@ -59,9 +59,11 @@ int64_t TrainedSizes::values() const {
 TrainedSizes lora_sizes(const ModelSizes& sizes, const lora::LoraConfig& config) {
   TrainedSizes trained;
   lora::Targets targets(config.targets, "lora.targets");
+  const bool doubles = config.init == "pissa";
   for (const LinearSize& linear : sizes.linears) {
     if (!targets.matches(linear.name)) continue;
-    trained.ranks += config.rank;
+    trained.ranks += (doubles ? 2 : 1) * config.rank;
+    if (doubles) trained.frozen += config.rank * (linear.in + linear.out);
     trained.inputs += linear.in;
     trained.outputs += linear.out;
     trained.tensors.push_back(config.rank * linear.in);

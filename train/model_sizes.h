@@ -42,9 +42,13 @@ ModelSizes sizes_of(const models::ModelConfig& config);
 // The tensors that train.
 struct TrainedSizes {
   std::vector<int64_t> tensors;     // values of each
-  int64_t ranks = 0;                // of all adapters, summed
+  int64_t ranks = 0;                // of all adapters, summed; PiSSA computes with twice its rank
   int64_t inputs = 0, outputs = 0;  // widths of the linears that have one, summed
+  // Values beside them that stay as they began: PiSSA's first A and B.
+  int64_t frozen = 0;
   int64_t values() const;
+  // Of a snapshot: PiSSA is stored as a plain adapter of twice the rank.
+  int64_t stored_values() const { return values() + frozen; }
 };
 // Of a new adapter. R061 for a bad regular expression among the targets.
 TrainedSizes lora_sizes(const ModelSizes& sizes, const lora::LoraConfig& config);

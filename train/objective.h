@@ -32,15 +32,21 @@ class Objective {
  public:
   virtual ~Objective() = default;
 
+  // Objectives see to it themselves that what they measure beside loss() is the same on all ranks of
+  // TrainJob::ranks; loss() is this rank's alone. All ranks call prepare() and begin() together.
+
   // Before step 1, with the model as it was loaded and no checkpoint in it yet. False when asked to
   // stop.
   virtual bool prepare(const RunPlan&, const ShouldStop&) { return true; }
 
-  // Before the micro-batches of a step, or of a validation, which go through `rows` of `part`.
-  // False when asked to stop.
+  // Before the micro-batches of a step, or of a validation, which go through `rows` of `part`: those
+  // of all ranks. False when one of them was asked to stop.
   virtual bool begin(Part, std::span<const uint64_t>, const ShouldStop&) { return true; }
 
   virtual BatchLoss loss(Part part, const data::MicroBatch& batch) = 0;
+
+  // Length K of BatchLoss::metrics.
+  virtual int64_t metric_count() const { return 0; }
 
   // Numbers for the log from the sums over all micro-batches of a step or a validation.
   virtual NamedNumbers metrics(const at::Tensor& /*sums*/, int64_t /*count*/) const { return {}; }

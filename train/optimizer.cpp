@@ -7,14 +7,15 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "kernels/adamw/adam_loops.h"
+#include "kernels/cuda/cuda_module.h"
 #include "kernels/parallel.h"
 #include "train/adamw8bit.h"
 
 namespace slmtune::train {
 namespace {
 
-// Fixed pieces, so that no sum depends on the number of threads.
-constexpr int64_t kPiece = int64_t{1} << 15;
+using kernels::kNormPiece;
 
 bool has_own_loops(const at::Tensor& buffer) {
   return buffer.is_cpu() && buffer.scalar_type() == at::kFloat;
@@ -22,7 +23,7 @@ bool has_own_loops(const at::Tensor& buffer) {
 
 // In pieces on the CPU, where LibTorch converts a whole tensor to double first.
 double library_norm(const at::Tensor& gradients) {
-  const int64_t count = gradients.numel(), piece = gradients.is_cpu() ? kPiece : count;
+  const int64_t count = gradients.numel(), piece = gradients.is_cpu() ? kNormPiece : count;
   std::vector<at::Tensor> norms;
   for (int64_t first = 0; first < count; first += piece)
     norms.push_back(
@@ -34,12 +35,12 @@ double library_norm(const at::Tensor& gradients) {
 double buffer_norm(const at::Tensor& gradients) {
   if (!has_own_loops(gradients)) return library_norm(gradients);
   const float* values = gradients.const_data_ptr<float>();
-  const int64_t count = gradients.numel(), pieces = (count + kPiece - 1) / kPiece;
+  const int64_t count = gradients.numel(), pieces = (count + kNormPiece - 1) / kNormPiece;
   std::vector<double> sums(static_cast<size_t>(pieces));
   kernels::parallel_for(0, pieces, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      sums[static_cast<size_t>(i)] =
-          sum_of_squares(values + i * kPiece, std::min(kPiece, count - i * kPiece));
+      sums[static_cast<size_t>(i)] = kernels::sum_of_squares(
+          values + i * kNormPiece, std::min(kNormPiece, count - i * kNormPiece));
   });
   double total = 0.0;
   for (const double sum : sums) total += sum;
@@ -75,15 +76,23 @@ void load_state_tensor(const OptimizerState& state, const std::string& name,
   at::Tensor(target).copy_(found->second);
 }
 
-Optimizer::Optimizer(const NamedParameters& parameters, const TrainConfig& config)
+Optimizer::Optimizer(const NamedParameters& parameters, const TrainConfig& config,
+                     const kernels::CudaAdamW* kernels)
     : flat_(parameters, rates_of(parameters, config.plus_ratio)),
       steps_(parameters.size(), 0),
-      facts_{config.beta1, config.beta2, config.epsilon, config.weight_decay} {}
+      facts_{config.beta1, config.beta2, config.epsilon, config.weight_decay} {
+  if (kernels == nullptr) kernels = device_kernels(flat_.values());
+  if (kernels != nullptr && !parameters.empty())
+    device_ = std::make_unique<DeviceStep>(*kernels, flat_.values());
+}
 
 double Optimizer::step(double learning_rate, double scale, double clip_norm) {
-  const at::NoGradGuard no_gradient;
-  const std::vector<size_t> slots = flat_.take_gradients();
-  if (slots.empty()) return 0.0;
+  start_step(learning_rate, scale, clip_norm);
+  return finish_step();
+}
+
+double Optimizer::step_at_once(const std::vector<size_t>& slots, double learning_rate, double scale,
+                               double clip_norm) {
   const double norm = buffer_norm(flat_.gradients()) * scale;
   if (!std::isfinite(norm)) return norm;
   for (const size_t slot : slots) ++steps_[slot];
@@ -91,6 +100,38 @@ double Optimizer::step(double learning_rate, double scale, double clip_norm) {
   update(slots, learning_rate,
          scale * (clip_norm > 0.0 ? std::min(1.0, clip_norm / (norm + 1e-6)) : 1.0));
   return norm;
+}
+
+void Optimizer::start_step(double learning_rate, double scale, double clip_norm,
+                           const at::Tensor& loss) {
+  SLMTUNE_ASSERT(!started_, "a step is finished before the next one starts");
+  const at::NoGradGuard no_gradient;
+  started_ = Started{.slots = flat_.take_gradients()};
+  const std::vector<size_t>& slots = started_->slots;
+  if (device_ == nullptr) {
+    if (loss.defined() && !std::isfinite(loss.item<double>()))
+      started_->norm = std::nan("");
+    else if (!slots.empty())
+      started_->norm = step_at_once(slots, learning_rate, scale, clip_norm);
+    return;
+  }
+  if (slots.empty() && !loss.defined()) return;
+  started_->is_asked = true;
+  device_->judge(flat_.gradients(), loss, scale, clip_norm);
+  for (const size_t slot : slots) ++steps_[slot];  // unless the verdict says otherwise
+  update_on_device(slots, learning_rate);
+  device_->send();
+}
+
+double Optimizer::finish_step() {
+  SLMTUNE_ASSERT(started_.has_value(), "a step that is finished was started");
+  const Started started = std::move(*started_);
+  started_.reset();
+  if (!started.is_asked) return started.norm;
+  const kernels::AdamVerdict verdict = device_->wait();
+  if (verdict.applies != 0) return verdict.norm;
+  for (const size_t slot : started.slots) --steps_[slot];
+  return std::isfinite(verdict.norm) ? std::nan("") : verdict.norm;  // it was the loss
 }
 
 std::vector<Optimizer::Range> Optimizer::ranges_of(const std::vector<size_t>& slots,
@@ -102,14 +143,20 @@ std::vector<Optimizer::Range> Optimizer::ranges_of(const std::vector<size_t>& sl
     const double rate = learning_rate * slot.rate;
     const bool joins = !ranges.empty() && slot.place == next &&
                        ranges.back().step == steps_[index] && ranges.back().learning_rate == rate;
-    if (!joins) ranges.push_back({slot.first, 0, steps_[index], rate});
+    if (!joins) ranges.push_back({slot.first, 0, steps_[index], rate, index, index});
     ranges.back().count = slot.first + slot.count - ranges.back().first;
+    ranges.back().last_slot = index;
     next = slot.place + 1;
   }
   return ranges;
 }
 
+kernels::AdamStep Optimizer::numbers_of(const Range& range, double scale) const {
+  return kernels::adam_step(facts_, range.learning_rate, range.step, scale);
+}
+
 OptimizerState Optimizer::state() const {
+  SLMTUNE_ASSERT(!started_, "a step is finished before it is kept");
   OptimizerState state;
   add_moments(state);
   if (!steps_.empty()) state["step"] = at::tensor(steps_, at::kFloat);
@@ -126,8 +173,9 @@ void Optimizer::load_state(const OptimizerState& state) {
     steps_[i] = static_cast<int64_t>(steps.const_data_ptr<float>()[i]);
 }
 
-AdamW::AdamW(const NamedParameters& parameters, const TrainConfig& config)
-    : Optimizer(parameters, config) {
+AdamW::AdamW(const NamedParameters& parameters, const TrainConfig& config,
+             const kernels::CudaAdamW* kernels)
+    : Optimizer(parameters, config, kernels) {
   if (parameters.empty()) return;
   exp_avg_ = at::zeros_like(flat_.values());
   exp_avg_sq_ = at::zeros_like(flat_.values());
@@ -150,13 +198,31 @@ void AdamW::update(const std::vector<size_t>& slots, double learning_rate, doubl
                         /*maximize=*/false);
       continue;
     }
-    const AdamStep step = adam_step(facts_, range.learning_rate, range.step, scale);
+    const kernels::AdamStep step = numbers_of(range, scale);
     const float* g = gradients.const_data_ptr<float>();
     float *p = values.mutable_data_ptr<float>(), *m = exp_avg.mutable_data_ptr<float>(),
           *v = exp_avg_sq.mutable_data_ptr<float>();
-    kernels::parallel_for(0, range.count, kPiece, [&](int64_t begin, int64_t end) {
-      adamw_loop(step, end - begin, g + begin, p + begin, m + begin, v + begin);
+    kernels::parallel_for(0, range.count, kNormPiece, [&](int64_t begin, int64_t end) {
+      kernels::adamw_loop(step, end - begin, g + begin, p + begin, m + begin, v + begin);
     });
+  }
+}
+
+void AdamW::update_on_device(const std::vector<size_t>& slots, double learning_rate) {
+  const auto part = [](const at::Tensor& buffer, int64_t first) {
+    return static_cast<std::byte*>(buffer.mutable_data_ptr()) +
+           first * static_cast<int64_t>(buffer.element_size());
+  };
+  for (const Range& range : ranges_of(slots, learning_rate)) {
+    const kernels::AdamArrays arrays{.element = device_->element(),
+                                     .gradients = part(flat_.gradients(), range.first),
+                                     .parameters = part(flat_.values(), range.first),
+                                     .exp_avg = part(exp_avg_, range.first),
+                                     .exp_avg_sq = part(exp_avg_sq_, range.first),
+                                     .count = range.count};
+    kernels::check_cuda(
+        device_->table().update(numbers_of(range), arrays, device_->verdict(), device_->stream()),
+        "adamw_update");
   }
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "core/process_memory.h"
+#include "kernels/cuda/cuda_device.h"
+#include "kernels/device_memory.h"
 
 namespace slmtune::train {
 namespace {
@@ -37,6 +39,10 @@ RowLengths row_lengths(const data::Rows& rows, int64_t batch_rows) {
   if (!units.empty()) lengths.longest = units.front().tokens;
   const auto count = std::min(units.size(), static_cast<size_t>(batch_rows));
   for (size_t i = 0; i < count; ++i) lengths.step += units[i].tokens;
+  int64_t tokens = 0;
+  for (uint64_t row = 0; row < rows.size(); ++row) tokens += rows.length(row);
+  if (rows.size() > 0)
+    lengths.mean = static_cast<double>(tokens) / static_cast<double>(rows.size());
   return lengths;
 }
 
@@ -54,8 +60,21 @@ std::vector<uint64_t> largest_batch(const data::Rows& rows, int64_t batch_rows, 
   return chosen;
 }
 
+uint64_t training_peak(at::Device device) {
+  const std::optional<kernels::DeviceMemory> memory = kernels::device_memory(device);
+  return memory ? memory->allocated_peak + kernels::kCudaContextBytes : peak_memory();
+}
+
+void restart_training_peak(at::Device device) {
+  if (device.is_cpu())
+    restart_peak_memory();
+  else
+    kernels::restart_device_peaks(device);
+}
+
 std::optional<Rehearsal> rehearse(Objective& objective, const data::Rows& rows, const RunPlan& plan,
-                                  int64_t batch_rows, const ShouldStop& should_stop) {
+                                  int64_t batch_rows, at::Device device,
+                                  const ShouldStop& should_stop) {
   const std::vector<uint64_t> chosen =
       largest_batch(rows, batch_rows, plan.micro_batch_tokens, plan.pack);
   Rehearsal rehearsal;
@@ -67,7 +86,7 @@ std::optional<Rehearsal> rehearse(Objective& objective, const data::Rows& rows, 
     const BatchLoss loss = objective.loss(Part::kTrain, batch);
     if (loss.sum.requires_grad()) loss.sum.backward();
   }
-  rehearsal.peak = peak_memory();
+  rehearsal.peak = training_peak(device);
   return rehearsal;
 }
 

@@ -22,12 +22,20 @@ std::vector<uint64_t> largest_batch(const data::Rows& rows, int64_t batch_rows, 
 
 struct Rehearsal {
   int64_t tokens = 0;  // of the micro-batch
-  uint64_t peak = 0;   // most memory that the process held, bytes
+  uint64_t peak = 0;   // most memory that training held, bytes
 };
 
-// Forward and backward pass over largest_batch() of the training rows. Gradients are left in the
-// parameters, for the caller to clear; nothing else changes. None when asked to stop.
+// The most memory that training has held since restart_training_peak(), where the system allows
+// that, else since the process began; bytes. On the CPU the process's own memory. On a GPU what
+// LibTorch's tensors took, and what CUDA takes beside them as the plan counts it.
+uint64_t training_peak(at::Device device);
+void restart_training_peak(at::Device device);
+
+// Forward and backward pass over largest_batch() of the training rows, by a model on `device`.
+// Gradients are left in the parameters, for the caller to clear; nothing else changes. None when
+// asked to stop.
 std::optional<Rehearsal> rehearse(Objective& objective, const data::Rows& rows, const RunPlan& plan,
-                                  int64_t batch_rows, const ShouldStop& should_stop);
+                                  int64_t batch_rows, at::Device device,
+                                  const ShouldStop& should_stop);
 
 }  // namespace slmtune::train

@@ -68,7 +68,7 @@ std::span<const uint64_t> StepBatches::rows_of(int64_t step) {
 
 std::vector<data::MicroBatch> StepBatches::of(int64_t step) {
   std::vector<data::MicroBatch> batches =
-      data::pack(train_.rows, rows_of(step), plan_.micro_batch_tokens, plan_.pack);
+      data::pack(train_.rows, rows_of(step), plan_.micro_batch_tokens, plan_.pack, plan_.deal);
   // While this step computes, the system reads the rows of the next one from the disk.
   if ((step + 1) % plan_.steps_per_epoch != 0) train_.rows.prefetch(rows_of(step + 1));
   return batches;
@@ -76,7 +76,7 @@ std::vector<data::MicroBatch> StepBatches::of(int64_t step) {
 
 std::vector<data::MicroBatch> batches_of(const data::Dataset& dataset, const RunPlan& plan,
                                          std::span<const uint64_t> rows) {
-  return data::pack(dataset.rows, rows, plan.micro_batch_tokens, plan.pack);
+  return data::pack(dataset.rows, rows, plan.micro_batch_tokens, plan.pack, plan.deal);
 }
 
 }  // namespace slmtune::train

@@ -23,6 +23,7 @@ struct RunPlan {
   int64_t micro_batch_tokens = 0;
   int64_t valid_every = 0;  // steps; 0 = only at the end
   bool pack = true;
+  data::Deal deal = {};  // this process's part of every step
 };
 
 RunPlan make_plan(const data::Dataset& train, const TrainConfig& config, const EvalConfig& eval,
@@ -48,7 +49,7 @@ class StepBatches {
   int64_t epoch_ = -1;
 };
 
-// Some rows of `dataset` in micro-batches.
+// Some rows of `dataset` in micro-batches: this process's part of them.
 std::vector<data::MicroBatch> batches_of(const data::Dataset& dataset, const RunPlan& plan,
                                          std::span<const uint64_t> rows);
 

@@ -33,8 +33,8 @@ std::vector<Field<TrainConfig>> length_fields() {
       field(&T::micro_batch_tokens,
             {.key = "micro_batch_tokens",
              .meaning = "tokens that go through the model at once: more takes more memory; auto = "
-                        "the longest row, at least 1024 (on a GPU 4096), less where that does not "
-                        "fit",
+                        "the longest row, at least 1024, less where that does not fit; on a GPU "
+                        "what is fastest of all that fits, up to 16384",
              .unit = "tokens",
              .range = from_to(16, kLongest),
              .words = {"auto"},
@@ -85,29 +85,58 @@ std::vector<Field<TrainConfig>> optimiser_fields() {
 }
 
 // A number of layers, or a word for some number.
-Field<TrainConfig> recompute_field() {
-  using T = TrainConfig;
-  Field<T> recompute =
-      field(&T::recompute,
-            {.key = "recompute",
-             .meaning = "layers that compute their activations twice instead of keeping them, "
-                        "which saves memory and costs time; auto = as few as fit",
-             .unit = "layers",
-             .range = from_to(0, 1000),
-             .words = {"auto", "none", "all"},
-             .example = "8"});
-  auto read = recompute.read;
-  recompute.read = [read](YamlReader& yaml, T& config) {
+Field<TrainConfig> layers_field(std::optional<int64_t> TrainConfig::*member, FieldFacts facts) {
+  facts.unit = "layers";
+  facts.range = from_to(0, 1000);
+  facts.words = {"auto", "none", "all"};
+  facts.example = "8";
+  const std::string key = facts.key;
+  Field<TrainConfig> layers = field(member, std::move(facts));
+  auto read = layers.read;
+  layers.read = [read, key, member](YamlReader& yaml, TrainConfig& config) {
     read(yaml, config);
-    if (yaml.is_text("recompute", "none")) config.recompute = 0;
-    if (yaml.is_text("recompute", "all")) config.recompute = kAllLayers;
+    if (yaml.is_text(key, "none")) config.*member = 0;
+    if (yaml.is_text(key, "all")) config.*member = kAllLayers;
   };
-  recompute.text = [](const T& config) {
-    if (!config.recompute) return std::string("auto");
-    if (*config.recompute == 0) return std::string("none");
-    return *config.recompute == kAllLayers ? "all" : std::to_string(*config.recompute);
+  layers.text = [member](const TrainConfig& config) {
+    const std::optional<int64_t>& value = config.*member;
+    if (!value) return std::string("auto");
+    if (*value == 0) return std::string("none");
+    return *value == kAllLayers ? "all" : std::to_string(*value);
   };
-  return recompute;
+  return layers;
+}
+
+std::vector<Field<TrainConfig>> recompute_fields() {
+  using T = TrainConfig;
+  return {
+      layers_field(&T::recompute,
+                   {.key = "recompute",
+                    .meaning = "layers that compute their activations twice instead of keeping "
+                               "them, which saves memory and costs time; auto = as few as fit"}),
+      layers_field(&T::recompute_whole,
+                   {.key = "recompute_whole",
+                    .meaning = "of these, layers that keep nothing but their input and compute "
+                               "attention twice, too; auto = none unless the others do not fit"}),
+      field(&T::offload,
+            {.key = "offload",
+             .meaning = "where the inputs of layers with recompute_whole wait: inputs = in the "
+                        "computer's memory, for long texts; auto = there only where nothing else "
+                        "fits on the GPU",
+             .words = {"auto", "none", "inputs"}}),
+      field(&T::matmul,
+            {.key = "matmul",
+             .meaning = "numbers that frozen weights are multiplied in: bf16 = those of the model; "
+                        "fp8 and int8 are faster on GPUs that have them and round more, so judge "
+                        "the result by a task score",
+             .words = {"bf16", "fp8", "int8"}}),
+      field(&T::graphs,
+            {.key = "graphs",
+             .meaning = "steps of small models on a GPU are recorded once for each size and then "
+                        "started as a whole, with micro-batches filled up by at most an eighth; "
+                        "auto = up to 3e9 parameters, plain LoRA without dropout, objective sft",
+             .words = {"auto", "none"}}),
+  };
 }
 
 std::vector<Field<TrainConfig>> preference_fields() {
@@ -141,7 +170,6 @@ std::vector<Field<TrainConfig>> run_fields() {
                                 .meaning = "noise on the embeddings while training (NEFTune), 5 to "
                                            "15 where it is used; 0 switches it off",
                                 .range = from_to(0, 1000)}),
-      recompute_field(),
       field(&T::seed, {.key = "seed",
                        .meaning = "start of all random numbers; the same seed gives the same run",
                        .range = {.low = 0}}),
@@ -174,7 +202,9 @@ std::vector<Field<TrainConfig>> joined(std::vector<std::vector<Field<TrainConfig
 
 const FieldTable<TrainConfig>& TrainConfig::fields() {
   static const FieldTable<TrainConfig> table(
-      joined({length_fields(), optimiser_fields(), preference_fields(), run_fields()}), check_warmup);
+      joined({length_fields(), optimiser_fields(), preference_fields(), recompute_fields(),
+              run_fields()}),
+      check_warmup);
   return table;
 }
 
@@ -200,8 +230,9 @@ const FieldTable<BudgetConfig>& BudgetConfig::fields() {
   using T = BudgetConfig;
   static const FieldTable<BudgetConfig> table({
       field(&T::memory_gib, {.key = "memory_gib",
-                             .meaning = "memory that training may take; auto = nine tenths of what "
-                                        "the device has free",
+                             .meaning = "memory that training may take, and that a GPU is filled "
+                                        "up to; auto = nine tenths of what the device has free, of "
+                                        "a GPU 95 %",
                              .unit = "GiB",
                              .range = above_to(0, 100'000),
                              .words = {"auto"},
@@ -209,9 +240,7 @@ const FieldTable<BudgetConfig>& BudgetConfig::fields() {
       field(&T::kwh_price, {.key = "kwh_price",
                             .meaning = "price of a kilowatt-hour, for the cost of a run",
                             .range = from_to(0, 1e6)}),
-      field(&T::currency, {.key = "currency",
-                           .meaning = "of that price",
-                           .example = "EUR"}),
+      field(&T::currency, {.key = "currency", .meaning = "of that price", .example = "EUR"}),
   });
   return table;
 }

@@ -25,7 +25,11 @@ struct TrainConfig {
   double clip_norm = 1.0;  // 0 = off
   double neftune_alpha = 0.0;  // 0 = off
   double plus_ratio = 1.0;     // no key of this section: the recipe's lora.plus_ratio
-  std::optional<int64_t> recompute;  // layers; absent = auto
+  std::optional<int64_t> recompute;        // layers; absent = auto
+  std::optional<int64_t> recompute_whole;  // of these; absent = auto
+  std::string offload = "auto";            // auto | none | inputs
+  std::string matmul = "bf16";             // bf16 | fp8 | int8
+  std::string graphs = "auto";             // auto | none
   double beta = 0.1;             // dpo, kto
   double label_smoothing = 0.0;  // dpo
   double desirable_weight = 1.0, undesirable_weight = 1.0;  // kto
@@ -37,7 +41,7 @@ struct TrainConfig {
   static const FieldTable<TrainConfig>& fields();
 };
 
-// train.recompute: all
+// train.recompute: all, train.recompute_whole: all
 inline constexpr int64_t kAllLayers = 1'000'000;
 
 struct EvalConfig {

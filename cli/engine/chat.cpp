@@ -41,8 +41,8 @@ ExitCode run_chat(const ChatOptions& options, const Common& common) {
   auto adapter = options.adapter.empty() ? std::nullopt : std::optional(options.adapter);
   auto chat_template =
       options.chat_template.empty() ? std::nullopt : std::optional(options.chat_template);
-  LoadedModel loaded =
-      load_source(resolve_source(options.model, adapter), options.device, chat_template);
+  LoadedModel loaded = load_source(resolve_source(options.model, adapter, GgufFiles::kTaken),
+                                   options.device, chat_template);
   need_chat(loaded.text);
   bool asks = isatty(STDIN_FILENO) == 1 && stdout_is_terminal();
   if (asks) log_info("one line is one turn; /reset forgets the conversation, /quit ends");

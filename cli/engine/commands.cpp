@@ -5,7 +5,11 @@
 #include "cli/engine.h"
 #include "cli/library_fault.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "core/version.h"
+#include "kernels/cuda/cuda_device.h"
+#include "kernels/cuda/cuda_module.h"
+#include "kernels/device_memory.h"
 
 namespace slmtune::cli {
 namespace {
@@ -23,16 +27,34 @@ bool is_out_of_memory(std::string_view text) {
          text.find("DefaultCPUAllocator: not enough memory") != std::string_view::npos;
 }
 
+UnavailableError gpu_memory_full() {
+  const auto& gpu = kernels::opened_cuda_device();
+  const at::Device device =
+      gpu ? at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(gpu->number)) : at::kCPU;
+  return kernels::device_memory_full("there is no room for what is to be computed", device,
+                                     "lower data.max_tokens, use a smaller model or --dtype "
+                                     "bfloat16, or close other programs that use the GPU");
+}
+
 // LibTorch's exceptions end here: the program does not know their types.
 template <auto run, typename... Arguments>
 ExitCode translated(Arguments... arguments) {
   try {
     return run(arguments...);
   } catch (const c10::OutOfMemoryError& error) {
-    refuse_memory(error.what_without_backtrace());
+    log_verbose(error.what_without_backtrace());
+    throw gpu_memory_full();
+  } catch (const c10::AcceleratorError& error) {
+    log_verbose(error.what_without_backtrace());
+    kernels::check_cuda(error.get_error_code(), "the computation");
+    throw library_fault("a GPU error without a code");
   } catch (const c10::Error& error) {
     const char* text = error.what_without_backtrace();
     if (is_out_of_memory(text)) refuse_memory(text);
+    if (kernels::tells_full_memory(text)) {
+      log_verbose(text);
+      throw gpu_memory_full();
+    }
     throw library_fault(text);
   }
 }
@@ -45,6 +67,7 @@ constexpr Engine kEngine = {
     .chat = translated<run_chat>,
     .merge = translated<run_merge>,
     .export_model = translated<run_export>,
+    .export_file = translated<run_export_file>,
     .inspect = translated<run_inspect>,
     .data_preview = translated<run_data_preview>,
     .data_tokenize = translated<run_data_tokenize>,

@@ -13,6 +13,7 @@ ExitCode run_generate(const GenerateOptions& options, const Common& common);
 ExitCode run_chat(const ChatOptions& options, const Common& common);
 ExitCode run_merge(const MergeOptions& options, const Common& common);
 ExitCode run_export(const ExportOptions& options, const Common& common);
+ExitCode run_export_file(const ExportOptions& options);
 ExitCode run_inspect(const InspectOptions& options, const Common& common);
 ExitCode run_data_preview(const DataOptions& options, const Common& common);
 ExitCode run_data_tokenize(const DataOptions& options, const Common& common);

@@ -20,11 +20,11 @@ std::optional<std::string> optional(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional(text);
 }
 
-// A model folder, a snapshot or a folder with only a tokenizer.
+// A model folder, a snapshot, a GGUF file or a folder with only a tokenizer.
 TextSide text_side_of(const std::string& model, const std::optional<std::string>& chat_template) {
   if (data::Tokenizer::find_file(model) && !fs::exists(fs::path(model) / "adapter_config.json"))
     return load_text_side(model, chat_template);
-  return load_text_side(resolve_source(model, std::nullopt).base, chat_template);
+  return load_text_side(resolve_source(model, std::nullopt, GgufFiles::kTaken).base, chat_template);
 }
 
 struct PreviewInput {

@@ -77,7 +77,8 @@ EvalPlan plan_from(const EvalOptions& options) {
     plan.data = plan.recipe->data;
     plan.metrics = plan.recipe->eval.metrics;
     plan.chat_template = plan.recipe->model.chat_template;
-    plan.device = {plan.recipe->model.device, plan.recipe->model.dtype};
+    if (options.device.device.empty()) plan.device.device = plan.recipe->model.device;
+    plan.device.dtype = plan.recipe->model.dtype;
   } else {
     if (options.data.empty())
       throw UserError("U003", "slmtune", "--data is required",
@@ -188,8 +189,8 @@ OrderedJson scores_json(const std::vector<ScoredModel>& models, const EvalRows& 
 ExitCode run_eval(const EvalOptions& options, const Common& common) {
   EvalPlan plan = plan_from(options);
   auto adapter = options.adapter.empty() ? std::nullopt : std::optional(options.adapter);
-  LoadedModel loaded =
-      load_source(resolve_source(plan.model, adapter), plan.device, plan.chat_template);
+  LoadedModel loaded = load_source(resolve_source(plan.model, adapter, GgufFiles::kTaken),
+                                   plan.device, plan.chat_template);
   EvalRows rows = load_eval_rows(plan, loaded);
   std::vector<ScoredModel> models;
   if (loaded.lora) {

@@ -31,10 +31,7 @@ std::vector<int32_t> prompt_tokens(const GenerateOptions& options, const std::st
     messages.push_back({"user", prompt});
     return data::prompt_ids(messages, tokenizer, need_chat(loaded.text));
   }
-  std::vector<int32_t> ids = tokenizer.encode(prompt);
-  if (tokenizer.adds_bos() && tokenizer.bos() && (ids.empty() || ids.front() != *tokenizer.bos()))
-    ids.insert(ids.begin(), *tokenizer.bos());
-  return ids;
+  return data::plain_ids(prompt, tokenizer);
 }
 
 }  // namespace
@@ -47,8 +44,8 @@ ExitCode run_generate(const GenerateOptions& options, const Common& common) {
   auto adapter = options.adapter.empty() ? std::nullopt : std::optional(options.adapter);
   auto chat_template =
       options.chat_template.empty() ? std::nullopt : std::optional(options.chat_template);
-  LoadedModel loaded =
-      load_source(resolve_source(options.model, adapter), options.device, chat_template);
+  LoadedModel loaded = load_source(resolve_source(options.model, adapter, GgufFiles::kTaken),
+                                   options.device, chat_template);
   std::vector<int32_t> ids = prompt_tokens(options, prompt, loaded);
   if (common.json) {
     Answer result = answer(loaded, ids, options.sampling);

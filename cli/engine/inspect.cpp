@@ -1,13 +1,12 @@
-#include <fstream>
-
-#include "cli/engine/commands.h"
 #include "cli/engine/inspect.h"
+#include "cli/engine/commands.h"
 #include "cli/output.h"
 #include "core/error.h"
 #include "core/safetensors.h"
 #include "core/text.h"
 #include "core/yaml_reader.h"
 #include "data/tokenizer/tokenizer.h"
+#include "export/gguf/gguf_source.h"
 #include "store/snapshot_store.h"
 
 namespace slmtune::cli {
@@ -15,14 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool starts_with_gguf(const fs::path& path) {
-  char magic[4] = {};
-  std::ifstream(path, std::ios::binary).read(magic, 4);
-  return std::string_view(magic, 4) == "GGUF";
-}
-
 Inspection inspect_file(const fs::path& path) {
-  if (path.extension() == ".gguf" || starts_with_gguf(path)) return inspect_gguf(path);
+  if (exporting::is_gguf(path)) return inspect_gguf(path);
   if (path.extension() == ".safetensors") return inspect_safetensors(path);
   if (has_pickle_name(path)) refuse_pickle(path);
   if (path.filename() == "tokenizer.json") return inspect_tokenizer(path.parent_path());

@@ -24,7 +24,4 @@ Inspection inspect_checkpoint(const std::filesystem::path& folder);  // state.js
 Inspection inspect_snapshot(
     const std::filesystem::path& folder);  // manifest.json, then adapter or model
 
-// "[2048, 256]"
-std::string shape_text(const std::vector<int64_t>& shape);
-
 }  // namespace slmtune::cli

@@ -9,6 +9,8 @@
 #include "core/log.h"
 #include "core/process_memory.h"
 #include "core/text.h"
+#include "kernels/cuda/cuda_device.h"
+#include "kernels/device_memory.h"
 #include "train/checkpoint.h"
 #include "train/rehearsal.h"
 
@@ -32,15 +34,6 @@ std::optional<int64_t> number_in(const train::Identity& identity, const std::str
                                                                   : std::nullopt;
 }
 
-// What is auto becomes what the run was started with: the same steps, whatever is free today.
-void take_from(Recipe& recipe, const EarlierRun& earlier) {
-  const train::Identity identity = train::read_state(earlier.checkpoint).identity;
-  train::TrainConfig& config = recipe.train;
-  if (!config.micro_batch_tokens)
-    config.micro_batch_tokens = number_in(identity, "train.micro_batch_tokens");
-  if (!config.recompute) config.recompute = number_in(identity, "train.recompute");
-}
-
 std::string parts_text(const train::MemoryPlan& plan) {
   std::string text;
   for (const auto& [name, bytes] : plan.parts())
@@ -60,9 +53,30 @@ void say(const MemoryChoice& choice, int64_t layers) {
 
 }  // namespace
 
+std::optional<DeviceRoom> device_room(at::Device device) {
+  const auto share = [](double part, uint64_t bytes) {
+    return static_cast<uint64_t>(part * static_cast<double>(bytes));
+  };
+  if (device.is_cpu()) {
+    const MemoryRoom room = memory_room();
+    return DeviceRoom{share(0.9, room.available), share(0.9, room.total)};
+  }
+  const std::optional<kernels::DeviceMemory> memory = kernels::device_memory(device);
+  if (!memory) return std::nullopt;
+  const uint64_t own = memory->reserved + kernels::kCudaContextBytes;
+  return DeviceRoom{share(0.95, std::min(memory->total, memory->free + own)),
+                    share(0.95, memory->total)};
+}
+
 uint64_t memory_budget(const Recipe& recipe) {
   if (recipe.budget.memory_gib) return static_cast<uint64_t>(*recipe.budget.memory_gib * kGib);
-  return static_cast<uint64_t>(0.9 * static_cast<double>(memory_room().available));
+  return device_room(at::kCPU)->now;
+}
+
+std::optional<uint64_t> gpu_budget(const Recipe& recipe, at::Device device) {
+  if (recipe.budget.memory_gib) return memory_budget(recipe);
+  const std::optional<DeviceRoom> room = device_room(device);
+  return room ? std::optional(room->now) : std::nullopt;
 }
 
 uint64_t program_memory() {
@@ -70,32 +84,47 @@ uint64_t program_memory() {
 }
 
 std::string recompute_text(const train::PlanSetting& setting, int64_t layers) {
-  if (setting.recompute == 0) return "none";
-  if (setting.recompute >= layers) return "all";
-  return fmt::format("{} of {} layers", setting.recompute, layers);
+  const auto share = [&](int64_t count) {
+    return count >= layers ? std::string("all") : fmt::format("{} of {} layers", count, layers);
+  };
+  if (setting.recompute == 0 && setting.whole == 0) return "none";
+  const std::string text = share(std::max(setting.recompute, setting.whole));
+  return setting.whole == 0 ? text : text + ", whole " + share(setting.whole);
+}
+
+// The same steps, whatever is free today.
+void take_choices(Recipe& recipe, const train::Identity& identity) {
+  train::TrainConfig& config = recipe.train;
+  if (!config.micro_batch_tokens)
+    config.micro_batch_tokens = number_in(identity, "train.micro_batch_tokens");
+  if (!config.recompute) config.recompute = number_in(identity, "train.recompute");
+  if (!config.recompute_whole)
+    config.recompute_whole = number_in(identity, "train.recompute_whole");
 }
 
 MemoryChoice choose_memory(Recipe& recipe, const ModelInputs& inputs, const TrainRows& rows,
                            const kernels::DeviceChoice& device,
                            const std::optional<EarlierRun>& earlier) {
-  if (earlier) take_from(recipe, *earlier);
+  if (earlier) take_choices(recipe, train::read_state(earlier->checkpoint).identity);
   const bool on_cpu = device.device.is_cpu();
   const train::RowLengths lengths =
       train::row_lengths(rows.train.rows, rows.config.pack ? recipe.train.batch_rows : 1);
-  const train::ModelSizes sizes = train::sizes_of(inputs.config);
-  const train::TrainedSizes trained = trained_sizes(recipe, inputs.config, inputs.adapter);
   train::PlanSetting setting =
       plan_setting(recipe, inputs.config, lengths, device.dtype == at::kBFloat16 ? 2 : 4);
   setting.on_cpu = on_cpu;
-  if (on_cpu) setting.program = program_memory();
+  setting.offload = setting.offload && !on_cpu;  // there it would only be a copy
+  setting.program = on_cpu ? program_memory() : kernels::kCudaContextBytes;
   MemoryChoice choice;
-  if (on_cpu || recipe.budget.memory_gib) choice.budget = memory_budget(recipe);
-  choice.setting = train::fit_to(choice.budget.value_or(UINT64_MAX), sizes, trained, setting,
-                                 auto_choice(recipe, lengths, on_cpu));
-  choice.plan = train::plan_memory(sizes, trained, choice.setting);
+  choice.sizes = train::sizes_of(inputs.config);
+  choice.trained = trained_sizes(recipe, inputs.config, inputs.adapter);
+  choice.budget = on_cpu ? memory_budget(recipe) : gpu_budget(recipe, device.device);
+  choice.setting = train::fit_to(choice.budget.value_or(UINT64_MAX), choice.sizes, choice.trained,
+                                 setting, auto_choice(recipe, lengths, on_cpu));
+  choice.plan = train::plan_memory(choice.sizes, choice.trained, choice.setting);
   recipe.train.micro_batch_tokens = choice.setting.micro_batch_tokens;
   if (!recipe.train.recompute) recipe.train.recompute = choice.setting.recompute;
-  say(choice, sizes.layers());
+  if (!recipe.train.recompute_whole) recipe.train.recompute_whole = choice.setting.whole;
+  say(choice, choice.sizes.layers());
   return choice;
 }
 
@@ -110,6 +139,10 @@ void check_plan(const MemoryChoice& choice) {
       "budget.memory_gib");
 }
 
+bool wants_rehearsal(const MemoryChoice& choice, const Recipe& recipe) {
+  return recipe.budget.memory_gib || !choice.budget || choice.plan.total() > *choice.budget / 2;
+}
+
 void check_rehearsal(const MemoryChoice& choice, const train::Rehearsal& rehearsal) {
   const uint64_t planned = choice.plan.total();
   const double share = static_cast<double>(rehearsal.peak) / static_cast<double>(planned);
@@ -122,7 +155,7 @@ void check_rehearsal(const MemoryChoice& choice, const train::Rehearsal& rehears
       fmt::format("the largest micro-batch ({} tokens) takes {}, and {} may be used; nothing was "
                   "trained",
                   rehearsal.tokens, human_bytes(rehearsal.peak), human_bytes(*choice.budget)),
-      "lower train.micro_batch_tokens, or write 'recompute: all' in section 'train'");
+      "lower train.micro_batch_tokens, or write 'recompute_whole: all' in section 'train'");
 }
 
 OrderedJson parts_json(const train::MemoryPlan& plan) {
@@ -140,6 +173,8 @@ OrderedJson memory_json(const MemoryChoice& choice, const train::TrainResult& re
   json["peak_bytes"] = result.peak_memory ? OrderedJson(*result.peak_memory) : OrderedJson();
   json["micro_batch_tokens"] = choice.setting.micro_batch_tokens;
   json["recompute"] = choice.setting.recompute;
+  json["recompute_whole"] = choice.setting.whole;
+  if (choice.plan.host > 0) json["host_bytes"] = choice.plan.host;
   json["parts"] = parts_json(choice.plan);
   return json;
 }

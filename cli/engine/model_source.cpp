@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/safetensors.h"
 #include "core/text.h"
+#include "export/gguf/gguf_source.h"
 #include "lora/attach.h"
 #include "lora/peft_files.h"
 #include "store/snapshot_store.h"
@@ -34,10 +35,10 @@ fs::path base_of_adapter(const fs::path& folder) {
 }
 
 void refuse_file(const fs::path& path) {
-  if (path.extension() == ".gguf")
+  if (exporting::is_gguf(path))
     throw UserError("U005", path.string(), "a GGUF file cannot be used here",
-                    "name the Hugging Face folder it was made from; 'slmtune inspect' shows what a "
-                    "GGUF file holds");
+                    "name the Hugging Face folder it was made from; generate, chat, eval and "
+                    "inspect take a GGUF file");
   if (has_pickle_name(path)) refuse_pickle(path);
   throw UserError("U005", path.string(), "this is a file, not a model folder",
                   "name the folder that holds config.json");
@@ -69,7 +70,7 @@ std::optional<fs::path> find_snapshot(const std::string& text) {
   return found ? std::optional(found->folder) : std::nullopt;
 }
 
-ModelSource resolve_plain(const std::string& text) {
+ModelSource resolve_plain(const std::string& text, GgufFiles gguf) {
   if (auto snapshot = find_snapshot(text)) {
     ModelSource source = from_folder(snapshot->string());
     source.label = text;
@@ -78,13 +79,19 @@ ModelSource resolve_plain(const std::string& text) {
   if (!fs::exists(text))
     throw UserError("N004", text, "no such model folder or snapshot",
                     "a snapshot is named STORE#42 or STORE#latest");
+  if (gguf == GgufFiles::kTaken && exporting::is_gguf(text))
+    return {text, text, std::nullopt, std::nullopt};
   if (!fs::is_directory(text)) refuse_file(text);
   return from_folder(text);
 }
 
-ModelSource resolve_unchecked(const std::string& text, const std::optional<std::string>& adapter) {
-  if (!adapter) return resolve_plain(text);
-  ModelSource source = resolve_plain(text);
+ModelSource resolve_unchecked(const std::string& text, const std::optional<std::string>& adapter,
+                              GgufFiles gguf) {
+  if (!adapter) return resolve_plain(text, gguf);
+  ModelSource source = resolve_plain(text, gguf);
+  if (exporting::is_gguf(source.base))
+    throw UserError("U006", "--adapter", "an adapter cannot be put on a GGUF file",
+                    "name the Hugging Face folder that the adapter was trained on");
   if (source.adapter)
     throw UserError("U006", "--adapter", "'" + text + "' is an adapter already",
                     "name its base model, or leave --adapter out");
@@ -99,27 +106,49 @@ ModelSource resolve_unchecked(const std::string& text, const std::optional<std::
 
 }  // namespace
 
-ModelSource resolve_source(const std::string& text, const std::optional<std::string>& adapter) {
-  ModelSource source = resolve_unchecked(text, adapter);
+ModelSource resolve_source(const std::string& text, const std::optional<std::string>& adapter,
+                           GgufFiles gguf) {
+  ModelSource source = resolve_unchecked(text, adapter, gguf);
   // A bit that flipped on the disk is found before it answers anybody.
   for (const fs::path& folder : {source.base, source.adapter.value_or("")})
     if (!folder.empty() && has(folder, "manifest.json")) store::verify_snapshot(folder);
   return source;
 }
 
-TextSide load_text_side(const fs::path& folder, const std::optional<std::string>& chat_template) {
-  TextSide text{data::Tokenizer::load(folder), nullptr, {}};
+namespace {
+
+// `detect` finds the template that belongs to the model.
+template <typename Detect>
+TextSide text_side(data::Tokenizer tokenizer, const std::optional<std::string>& chat_template,
+                   Detect detect) {
+  TextSide text{std::move(tokenizer), nullptr, {}};
   if (chat_template) {
     text.chat = &data::ChatTemplate::by_name(*chat_template);
     return text;
   }
   try {
-    text.chat = &data::ChatTemplate::detect(folder);
+    text.chat = &detect();
   } catch (const Error& error) {
     if (error.code() != "F040" && error.code() != "F041") throw;
     text.why_no_chat = error.diagnostics().front();
   }
   return text;
+}
+
+TextSide gguf_text_side(const exporting::GgufFile& file,
+                        const std::optional<std::string>& chat_template) {
+  return text_side(exporting::gguf_tokenizer(file), chat_template, [&]() -> decltype(auto) {
+    return data::ChatTemplate::detect(exporting::gguf_chat_template(file), file.path().string());
+  });
+}
+
+}  // namespace
+
+TextSide load_text_side(const fs::path& base, const std::optional<std::string>& chat_template) {
+  if (exporting::is_gguf(base))
+    return gguf_text_side(exporting::GgufFile::open(base), chat_template);
+  return text_side(data::Tokenizer::load(base), chat_template,
+                   [&]() -> decltype(auto) { return data::ChatTemplate::detect(base); });
 }
 
 const data::ChatTemplate& need_chat(const TextSide& text) {
@@ -151,9 +180,9 @@ kernels::DeviceChoice announce_device(const std::string& device, const std::stri
 
 namespace {
 
-LoadedModel load(const ModelSource& source, const models::LoadOptions& options, TextSide text) {
-  LoadedModel loaded{source, std::move(text), models::load_model(source.base, options),
-                     std::nullopt};
+LoadedModel with_adapter(const ModelSource& source, std::unique_ptr<models::CausalLM> model,
+                         TextSide text) {
+  LoadedModel loaded{source, std::move(text), std::move(model), std::nullopt};
   check_vocabulary(loaded.text.tokenizer, loaded.model->config(), source.base.string());
   if (source.adapter) {
     loaded.lora = lora::load_peft(*loaded.model, *source.adapter);
@@ -162,20 +191,34 @@ LoadedModel load(const ModelSource& source, const models::LoadOptions& options, 
   return loaded;
 }
 
+LoadedModel load_gguf(const ModelSource& source, const DeviceFlags& flags,
+                      const std::optional<std::string>& chat_template) {
+  const exporting::GgufSource gguf = exporting::GgufSource::open(source.base);
+  TextSide text = gguf_text_side(gguf.file(), chat_template);
+  check_vocabulary(text.tokenizer, gguf.config(), source.base.string());
+  const kernels::DeviceChoice device =
+      announce_device(flags.device, flags.dtype, gguf.config().hidden_size);
+  return {source, std::move(text),
+          exporting::load_gguf_model(gguf, {device.dtype, device.device, "none"}), std::nullopt};
+}
+
 }  // namespace
 
 LoadedModel load_source(const ModelSource& source, const DeviceFlags& flags,
                         const std::optional<std::string>& chat_template) {
+  if (exporting::is_gguf(source.base)) return load_gguf(source, flags, chat_template);
   TextSide text = load_text_side(source.base, chat_template);
   const models::ModelConfig config = models::ModelConfig::load(source.base);
   kernels::DeviceChoice device = announce_device(flags.device, flags.dtype, config.hidden_size);
-  return load(source, {device.dtype, device.device, "none"}, std::move(text));
+  return with_adapter(source,
+                      models::load_model(source.base, {device.dtype, device.device, "none"}),
+                      std::move(text));
 }
 
 LoadedModel load_for_export(const ModelSource& source) {
   kernels::prepare_process();
   TextSide text = load_text_side(source.base, std::nullopt);
-  return load(source, {at::kBFloat16, at::kCPU, "none"}, std::move(text));
+  return with_adapter(source, models::load_skeleton(source.base), std::move(text));
 }
 
 }  // namespace slmtune::cli

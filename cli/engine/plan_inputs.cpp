@@ -80,6 +80,7 @@ class Estimate {
     lengths.resize(std::min(lengths.size(), static_cast<size_t>(step_rows())));
     rows.lengths = {lengths.empty() ? 0 : lengths.front(), 0};
     for (const int64_t length : lengths) rows.lengths.step += length;
+    rows.lengths.mean = rows.mean_tokens;
     return rows;
   }
 

@@ -1,42 +1,28 @@
 #include "cli/engine/plan_machines.h"
 
-#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 
 #include "cli/engine/memory_choice.h"
 #include "cli/engine/run_sizes.h"
-#include "core/log.h"
 #include "core/process_memory.h"
+#include "kernels/cuda/cuda_device.h"
 #include "kernels/device.h"
+#include "kernels/device_memory.h"
+#include "train/machine_probe.h"
 
 namespace slmtune::cli {
 namespace {
 
 // Share of the matrix rate that training on a CPU is taken to reach (docs/plan.md).
-constexpr double kCpuShare = 0.6, kCpuShareBfloat16 = 0.3;
+constexpr train::ReachedShare kCpuShare = {0.6, 0.4, 0.8}, kCpuShareBfloat16 = {0.3, 0.2, 0.8};
 // Of a desktop computer under load. Its own power is not known to it.
-constexpr double kComputerWatts = 100;
+constexpr double kComputerWatts = 100, kGpuWatts = 350;
 // What a desktop and other programs leave of a card.
 constexpr double kUsableShare = 0.95;
-
-// Operations per second of products as tall and wide as those of training.
-double matrix_rate(at::ScalarType dtype) {
-  constexpr int64_t kRows = 512, kWidth = 2048;
-  constexpr double kSeconds = 0.3;
-  const at::Tensor x = at::ones({kRows, kWidth}, dtype), w = at::ones({kWidth, kWidth}, dtype);
-  at::Tensor out = at::empty({kRows, kWidth}, dtype);
-  at::mm_out(out, x, w);
-  const double begun = now_seconds();
-  int64_t products = 0;
-  do {
-    at::mm_out(out, x, w);
-    ++products;
-  } while (now_seconds() - begun < kSeconds);
-  return 2.0 * static_cast<double>(products * kRows * kWidth * kWidth) / (now_seconds() - begun);
-}
 
 std::string wanted_dtype(const Recipe& recipe) {
   return recipe.method == "full" && recipe.model.dtype == "auto" ? "float32" : recipe.model.dtype;
@@ -79,6 +65,11 @@ std::vector<Change> possible_changes() {
                      return std::exchange(draft.recipe.train.recompute, std::nullopt).has_value();
                    }),
       fixed_change(
+          "train.recompute_whole: auto",
+          [](Draft& draft) {
+            return std::exchange(draft.recipe.train.recompute_whole, std::nullopt).has_value();
+          }),
+      fixed_change(
           "train.micro_batch_tokens: auto",
           [](Draft& draft) {
             return std::exchange(draft.recipe.train.micro_batch_tokens, std::nullopt).has_value();
@@ -118,33 +109,33 @@ class Fitting {
         plan_setting(draft.recipe, inputs_.config, draft.rows, machine_.value_bytes);
     setting.on_cpu = !machine_.is_gpu;
     setting.program = machine_.program;
-    if (machine_.is_gpu) setting.loss_chunk = std::min<int64_t>(setting.loss_chunk, 512);
     result.setting = train::fit_to(machine_.usable, sizes_, trained, setting,
                                    auto_choice(draft.recipe, draft.rows, !machine_.is_gpu));
     result.memory = train::plan_memory(sizes_, trained, result.setting);
     result.fits = result.memory.total() <= machine_.usable;
   }
 
-  train::RunCost cost(const Recipe& recipe, const Outlook& result) const {
+  // Fills cost, flops and ceiling.
+  void price(const Recipe& recipe, Outlook& result) const {
     const PlanRows& rows = inputs_.rows;
     const auto tokens = static_cast<double>(rows.tokens);
-    train::WorkShape shape{.row_tokens = rows.mean_tokens,
-                           .label_share = static_cast<double>(rows.trained_tokens) / tokens,
-                           .recompute = result.setting.recompute,
-                           .full = result.setting.full};
-    // The reference is measured once; kto also measures how far the model has moved, in every step.
-    if (recipe.objective == "dpo") shape.other_passes = 1.0 / std::max(1.0, inputs_.epochs);
-    if (recipe.objective == "kto") shape.other_passes = 1.0 + 2.0 / std::max(1.0, inputs_.epochs);
+    const train::TrainedSizes trained = trained_sizes(recipe, inputs_.config, inputs_.adapter);
     const train::FlopsPerToken flops = train::flops_per_token(
-        sizes_, trained_sizes(recipe, inputs_.config, inputs_.adapter), shape);
+        sizes_, trained,
+        work_shape(recipe, result.setting, rows.mean_tokens,
+                   static_cast<double>(rows.trained_tokens) / tokens, inputs_.epochs));
     const double validations =
         1.0 + (recipe.eval.every > 0 ? inputs_.epochs / recipe.eval.every : 0.0);
     const double valid_work =
         validations * static_cast<double>(rows.valid_tokens) * flops.forward / flops.total;
-    train::RunCost cost =
-        train::run_cost(tokens * inputs_.epochs + valid_work, flops.total,
-                        machine_.flops_per_second, machine_.watts, recipe.budget.kwh_price);
-    return cost;
+    const train::Speed speed =
+        machine_.rates ? train::speed_by_rates(train::token_time(sizes_, trained, result.setting,
+                                                                 flops.total, *machine_.rates))
+                       : train::speed_by_share(flops.total, machine_.peak, machine_.share);
+    result.cost = train::run_cost(tokens * inputs_.epochs + valid_work, speed, machine_.watts,
+                                  recipe.budget.kwh_price);
+    result.flops = flops;
+    result.ceiling = machine_.peak / flops.total;
   }
 
  private:
@@ -179,12 +170,41 @@ Machine this_computer(const Recipe& recipe, int64_t hidden_size) {
   machine.name = "this-computer";
   machine.title = "this computer: " + device.line;
   machine.measured = true;
-  machine.flops_per_second = matrix_rate(device.dtype) * (is_short ? kCpuShareBfloat16 : kCpuShare);
+  constexpr double kSeconds = 0.3;
+  machine.peak = train::peak_rate(at::kCPU, device.dtype, kSeconds);
+  machine.share = is_short ? kCpuShareBfloat16 : kCpuShare;
   machine.watts = kComputerWatts;
   machine.value_bytes = is_short ? 2 : 4;
   machine.memory = memory_room().total;
   machine.usable = memory_budget(recipe);
   machine.program = program_memory();
+  return machine;
+}
+
+std::optional<Machine> this_gpu(const Recipe& recipe, const PlanInputs& inputs) {
+  // Looking for a driver's file costs nothing; opening the CUDA module takes seconds.
+  const bool has_driver =
+      std::filesystem::exists("/dev/nvidiactl") || std::filesystem::exists("/dev/dxg");
+  if (recipe.model.device == "cpu" || !has_driver) return std::nullopt;
+  const kernels::DeviceChoice device =
+      kernels::choose_device("auto", wanted_dtype(recipe), inputs.config.hidden_size);
+  const auto& opened = kernels::opened_cuda_device();
+  if (device.device.is_cpu() || !opened) return std::nullopt;
+  const std::optional<train::GpuFacts> facts = train::known_gpu(opened->name);
+  Machine machine;
+  machine.name = "this-gpu";
+  machine.title = "this GPU: " + device.line;
+  machine.is_gpu = machine.measured = true;
+  machine.memory = opened->memory_bytes;
+  machine.usable = gpu_budget(recipe, device.device).value_or(machine.memory);
+  machine.program = kernels::kCudaContextBytes;
+  machine.value_bytes = device.dtype == at::kBFloat16 ? 2 : 4;
+  machine.rates = train::probe_machine(
+      train::sizes_of(inputs.config),
+      {.device = device.device, .dtype = device.dtype, .quant = recipe.model.quant});
+  machine.peak = machine.rates->peak;
+  machine.watts = facts ? facts->board_watts : kGpuWatts;
+  kernels::release_device_cache(device.device);
   return machine;
 }
 
@@ -200,8 +220,9 @@ Machine machine_of(const Recipe& recipe, const train::GpuFacts& card) {
   if (recipe.budget.memory_gib) machine.usable = std::min(machine.usable, memory_budget(recipe));
   machine.program = card.context_bytes();
   machine.value_bytes = is_wide ? 4 : 2;
-  machine.flops_per_second =
-      (is_wide ? card.float32_tflops : card.bf16_tflops) * 1e12 * card.efficiency;
+  machine.peak = (is_wide ? card.float32_tflops : card.bf16_tflops) * 1e12;
+  machine.share = {card.efficiency, card.efficiency * (1 - card.efficiency_spread),
+                   std::min(1.0, card.efficiency * (1 + card.efficiency_spread))};
   machine.watts = card.board_watts;
   return machine;
 }
@@ -230,7 +251,7 @@ Outlook outlook(const Recipe& recipe, const PlanInputs& inputs, const Machine& m
   }
   const Draft final_draft = changed(draft, changes, wanted, &result.changes);
   fitting.judge(final_draft, result);
-  result.cost = fitting.cost(final_draft.recipe, result);
+  fitting.price(final_draft.recipe, result);
   return result;
 }
 

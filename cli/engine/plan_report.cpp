@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cli/engine/calibration.h"
 #include "cli/engine/memory_choice.h"
 #include "cli/engine/run_sizes.h"
 #include "core/text.h"
@@ -58,6 +59,26 @@ std::string rows_text(const Plan& plan) {
                             plan.inputs.epochs);
 }
 
+// Where the speed comes from, and what would be possible.
+std::string speed_text(const Outlook& outlook) {
+  const Machine& machine = outlook.machine;
+  const train::Speed& speed = outlook.cost.speed;
+  std::string text = fmt::format(
+      "speed: about {:.4g} tokens/s ({:.4g} to {:.4g}), {:.0f} % of the {:.4g} that products at "
+      "{} would give\n{:.3g} GFLOP a token, {:.3g} without recomputation (MFU {:.0f} %)",
+      speed.expected, speed.slow, speed.fast, 100 * speed.expected / outlook.ceiling,
+      outlook.ceiling, rate_text(machine.peak, "FLOP/s"), outlook.flops.total / 1e9,
+      outlook.flops.needed() / 1e9,
+      100 * speed.expected * outlook.flops.needed() / machine.peak);
+  if (machine.rates) {
+    text += "; measured: this model's products " + rate_text(machine.rates->layers, "FLOP/s") +
+            ", copies " + rate_text(machine.rates->copy, "B/s");
+    if (machine.rates->dequantise > 0)
+      text += ", weights written out " + rate_text(machine.rates->dequantise, "values/s");
+  }
+  return text + "\n";
+}
+
 std::string parts_text(const Outlook& outlook, int64_t layers) {
   std::string text = fmt::format(
       "\nmemory on {}\nmicro-batches of up to {} tokens, recompute {}, weights {}, optimizer {}\n",
@@ -65,9 +86,12 @@ std::string parts_text(const Outlook& outlook, int64_t layers) {
       recompute_text(outlook.setting, layers), outlook.setting.quant, outlook.setting.optimizer);
   for (const auto& [name, bytes] : outlook.memory.parts())
     if (bytes > 0) text += "  " + padded(name, 14) + fmt::format("{:>10}\n", human_bytes(bytes));
-  return text + "  " + padded("total", 14) +
-         fmt::format("{:>10} of {} that training may take\n", human_bytes(outlook.memory.total()),
-                     human_bytes(outlook.machine.usable));
+  text += "  " + padded("total", 14) +
+          fmt::format("{:>10} of {} that training may take\n", human_bytes(outlook.memory.total()),
+                      human_bytes(outlook.machine.usable));
+  if (outlook.memory.host > 0)
+    text += "  and " + human_bytes(outlook.memory.host) + " of the computer's memory\n";
+  return text + speed_text(outlook);
 }
 
 std::string joined(const std::vector<std::string>& texts) {
@@ -80,7 +104,7 @@ std::string verdict(const Outlook& outlook, int64_t layers) {
   std::string text = outlook.fits ? "fits" : "does not fit";
   if (!outlook.changes.empty())
     text += (outlook.fits ? " with " : " even with ") + joined(outlook.changes);
-  else if (outlook.fits && outlook.setting.recompute > 0)
+  else if (outlook.fits && outlook.setting.recompute + outlook.setting.whole > 0)
     text += ", recompute " + recompute_text(outlook.setting, layers);
   return text;
 }
@@ -114,7 +138,10 @@ std::string notes_text(const Plan& plan) {
   if (here)
     text += fmt::format("This computer: rate measured, {:.0f} W assumed. ",
                         plan.outlooks.front().machine.watts);
-  if (plan.outlooks.size() > (here ? 1u : 0u))
+  const auto is_card = [](const Outlook& each) {
+    return each.machine.is_gpu && !each.machine.rates;
+  };
+  if (std::any_of(plan.outlooks.begin(), plan.outlooks.end(), is_card))
     text +=
         "Cards: published rates and board power, without the computer around them; none was "
         "measured.";
@@ -151,12 +178,21 @@ OrderedJson outlook_json(const Outlook& outlook, int64_t layers) {
           {"changes", outlook.changes},
           {"micro_batch_tokens", outlook.setting.micro_batch_tokens},
           {"recompute_layers", std::min(outlook.setting.recompute, layers)},
+          {"recompute_whole_layers", std::min(outlook.setting.whole, layers)},
           {"total_bytes", outlook.memory.total()},
           {"parts", parts_json(outlook.memory)},
-          {"flops_per_second", machine.flops_per_second},
+          {"host_bytes", outlook.memory.host},
+          {"peak_flops_per_second", machine.peak},
+          {"flops_per_token", outlook.flops.total},
+          {"flops_per_token_needed", outlook.flops.needed()},
+          {"ceiling_tokens_per_second", outlook.ceiling},
           {"watts", machine.watts},
-          {"tokens_per_second", outlook.cost.tokens_per_second},
+          {"tokens_per_second", outlook.cost.speed.expected},
+          {"tokens_per_second_low", outlook.cost.speed.slow},
+          {"tokens_per_second_high", outlook.cost.speed.fast},
           {"seconds", outlook.cost.seconds},
+          {"seconds_low", outlook.cost.least_seconds},
+          {"seconds_high", outlook.cost.most_seconds},
           {"kwh", outlook.cost.kilowatt_hours},
           {"cost", outlook.cost.price}};
 }

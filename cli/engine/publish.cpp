@@ -10,6 +10,7 @@
 #include "core/safetensors.h"
 #include "core/sha256.h"
 #include "core/version.h"
+#include "lora/attach.h"
 #include "lora/merge.h"
 #include "lora/peft_files.h"
 #include "store/forget.h"
@@ -122,6 +123,8 @@ OrderedJson metrics_json(const std::string& objective, const train::TrainResult&
     json["valid_loss"] = *result.valid_loss;
     if (objective == "sft") json["valid_perplexity"] = std::exp(*result.valid_loss);
   }
+  if (!result.state.halvings.empty())
+    json["halvings"] = train::halvings_json(result.state.halvings);
   for (const auto& [name, value] : result.state.metrics) json["train_" + name] = value;
   if (result.valid_loss)
     for (const auto& [name, value] : result.state.valid_metrics) json["valid_" + name] = value;
@@ -144,7 +147,7 @@ store::SnapshotInfo publish_snapshot(store::SnapshotStore& store, const Recipe& 
     write_weights(recipe, inputs, trained, staging);
     write_file(staging / "metrics.json", metrics.dump(2) + "\n");
     write_file(staging / "README.md", card(recipe, inputs, rows, metrics, number));
-    write_file(staging / "recipe.yaml", recipe_text(recipe));
+    write_file(staging / store::kRecipeName, recipe_text(recipe));
     write_rows(store, inputs, rows.train, staging);
     store::Manifest manifest = manifest_of(recipe, inputs, metrics, run, identity);
     manifest.number = number;
@@ -155,12 +158,30 @@ store::SnapshotInfo publish_snapshot(store::SnapshotStore& store, const Recipe& 
   }
 }
 
-OrderedJson export_snapshot(const Recipe& recipe, const ModelInputs& inputs, TrainedModel& trained,
-                            const store::SnapshotInfo& snapshot) {
+OrderedJson export_snapshot(const Recipe& recipe, const ModelInputs& inputs, const TrainRows& rows,
+                            TrainedModel& trained, const store::SnapshotInfo& snapshot) {
   const fs::path weights = trained.lora ? inputs.base : snapshot.path;
-  auto merged = [&] { return merged_model(*trained.model, weights, trained.folder, recipe.name); };
-  auto text = [&]() -> const TextSide& { return inputs.text; };
-  return make_exports(recipe, snapshot.number, {merged, text}, /*keep=*/false);
+  lora::set_training(*trained.model, false);
+  std::optional<LoadedModel> exact;
+  ExportSource source;
+  source.merged = [&] {
+    return merged_model(*trained.model, weights, trained.folder, recipe.name);
+  };
+  source.text = [&]() -> const TextSide& { return inputs.text; };
+  source.model = [&]() -> models::CausalLM& {
+    // Merged are the base's own weights, not those that were rounded for training.
+    if (recipe.model.quant == "none") return *trained.model;
+    if (!exact) exact = load_to_ask(source.origin, {});
+    return *exact->model;
+  };
+  source.held_out = [&](int64_t count) {
+    const int64_t context = inputs.config.max_positions;
+    return rows.valid ? held_out_rows(*rows.valid, "the run's validation rows", context, count)
+                      : held_out_text(inputs.text.tokenizer, context, count);
+  };
+  source.origin = {snapshot_label(recipe, snapshot.number), weights, std::nullopt, snapshot.path};
+  if (trained.lora) source.origin.adapter = snapshot.path;
+  return make_exports(recipe, snapshot.number, source, /*keep=*/false);
 }
 
 }  // namespace slmtune::cli

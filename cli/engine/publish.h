@@ -30,7 +30,7 @@ store::SnapshotInfo publish_snapshot(store::SnapshotStore& store, const Recipe& 
                                      const std::string& run);
 
 // Exports of the recipe, in order; what was made, for summary and --json.
-OrderedJson export_snapshot(const Recipe& recipe, const ModelInputs& inputs, TrainedModel& trained,
-                            const store::SnapshotInfo& snapshot);
+OrderedJson export_snapshot(const Recipe& recipe, const ModelInputs& inputs, const TrainRows& rows,
+                            TrainedModel& trained, const store::SnapshotInfo& snapshot);
 
 }  // namespace slmtune::cli

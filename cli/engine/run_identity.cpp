@@ -1,7 +1,6 @@
 #include "cli/engine/run_identity.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/Version.h>
 #include <fmt/format.h>
 #include <torch/version.h>
 
@@ -85,9 +84,9 @@ void add_model(train::Identity& identity, const Recipe& recipe, const ModelInput
 
 // What may change the last bit of a sum.
 void add_machine(train::Identity& identity, const kernels::DeviceChoice& device) {
-  identity["kernel.device"] = device.device.str();
+  identity["kernel.device"] = c10::DeviceTypeName(device.device.type(), /*lower_case=*/true);
   identity["kernel.dtype"] = std::string(c10::toString(device.dtype));
-  identity["kernel.processor"] = device.device.is_cpu() ? at::get_cpu_capability() : device.line;
+  identity["kernel.processor"] = device.processor;
   identity["kernel.threads"] = std::to_string(at::get_num_threads());
   identity["version.slmtune"] = version();
   identity["version.libtorch"] = TORCH_VERSION;

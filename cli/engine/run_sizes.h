@@ -4,8 +4,9 @@
 #include <optional>
 
 #include "cli/recipe.h"
-#include "train/memory_plan.h"
+#include "train/memory_fit.h"
 #include "train/model_sizes.h"
+#include "train/time_plan.h"
 
 namespace slmtune::cli {
 
@@ -17,6 +18,10 @@ train::TrainedSizes trained_sizes(const Recipe& recipe, const models::ModelConfi
 // bfloat16.
 train::PlanSetting plan_setting(const Recipe& recipe, const models::ModelConfig& config,
                                 const train::RowLengths& rows, int64_t value_bytes);
+
+// What the tokens of a run are: of its rows, `mean_tokens` long each, over `epochs`.
+train::WorkShape work_shape(const Recipe& recipe, const train::PlanSetting& setting,
+                            double mean_tokens, double label_share, double epochs);
 
 // What the recipe leaves to the plan.
 train::AutoChoice auto_choice(const Recipe& recipe, const train::RowLengths& rows, bool on_cpu);

@@ -83,6 +83,7 @@ void check_run_space(const Recipe& recipe, const ModelInputs& inputs,
   const uint64_t value_bytes = is_full ? dtype_bytes(stored_dtype(device.dtype)) : 4;
   const uint64_t entries = trained.tensors.size() * kEntryBytes;
   const uint64_t weights = static_cast<uint64_t>(trained.values()) * value_bytes + entries;
+  const uint64_t stored = static_cast<uint64_t>(trained.stored_values()) * value_bytes + entries;
   const uint64_t moments =
       train::moment_bytes(recipe.train.optimizer, static_cast<int64_t>(value_bytes), trained) +
       4 * entries;
@@ -92,16 +93,20 @@ void check_run_space(const Recipe& recipe, const ModelInputs& inputs,
   Disks disks;
   disks.add(recipe.store, checkpoints * (weights + moments + kEntryBytes),
             fmt::format("{} checkpoints", checkpoints));
-  disks.add(recipe.store, weights + kSmallFiles, "the snapshot");
+  disks.add(recipe.store, stored + kSmallFiles, "the snapshot");
   if (recipe.exports.empty()) return disks.check();
   const exporting::ModelParts parts = planned_parts(recipe, inputs, *skeleton);
   for (const ExportChoice& choice : recipe.exports) {
-    const bool is_folder = choice.format == "hf";
-    disks.add(folder_of(export_path(recipe, 1, choice)),
-              is_folder
-                  ? exporting::hf_folder_bytes(parts)
-                  : exporting::gguf_model_bytes(parts, inputs.text.tokenizer, choice.encoding),
-              "the export as " + (is_folder ? std::string("a folder") : choice.encoding));
+    uint64_t bytes = stored;  // gguf-lora: the adapter once more
+    std::string form = "an adapter";
+    if (choice.format == "hf") {
+      bytes = exporting::hf_folder_bytes(parts);
+      form = "a folder";
+    } else if (choice.format == "gguf") {
+      bytes = exporting::gguf_model_bytes(parts, inputs.text.tokenizer, choice.encoding);
+      form = choice.encoding;
+    }
+    disks.add(folder_of(export_path(recipe, 1, choice)), bytes, "the export as " + form);
   }
   disks.check();
 }

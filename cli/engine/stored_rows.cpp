@@ -20,6 +20,13 @@ data::TokenCache cache_of(const Recipe& recipe, const ModelInputs& inputs,
           text.tokenizer.size(), use};
 }
 
+void add_replay(const Recipe& recipe, const ModelInputs& inputs, const store::SnapshotStore& store,
+                TrainRows& rows) {
+  if (recipe.data.replay.fraction > 0)
+    data::add_replay(rows.train, rows.valid ? &*rows.valid : nullptr, replay_of(inputs, store),
+                     rows.config, recipe.train.seed);
+}
+
 }  // namespace
 
 TrainRows load_rows_to_look(const Recipe& recipe, const ModelInputs& inputs) {
@@ -32,9 +39,14 @@ TrainRows load_stored_rows(const Recipe& recipe, const ModelInputs& inputs,
   data::TokenCache cache = cache_of(recipe, inputs, data::TokenCache::Use::kReadAndWrite);
   TrainRows rows = load_rows(recipe, inputs, &cache);
   cache.finish();
+  add_replay(recipe, inputs, store, rows);
+  return rows;
+}
+
+TrainRows load_rows_along(const Recipe& recipe, const ModelInputs& inputs) {
+  TrainRows rows = load_rows_to_look(recipe, inputs);
   if (recipe.data.replay.fraction > 0)
-    data::add_replay(rows.train, rows.valid ? &*rows.valid : nullptr, replay_of(inputs, store),
-                     rows.config, recipe.train.seed);
+    add_replay(recipe, inputs, store::SnapshotStore::open(recipe.store), rows);
   return rows;
 }
 

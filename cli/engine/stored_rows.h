@@ -19,6 +19,10 @@ TrainRows load_stored_rows(const Recipe& recipe, const ModelInputs& inputs,
 // look, without the lock.
 TrainRows load_rows_to_look(const Recipe& recipe, const ModelInputs& inputs);
 
+// For a rank that is not the first of those that train together: the rows of load_stored_rows();
+// writes nothing, without the lock.
+TrainRows load_rows_along(const Recipe& recipe, const ModelInputs& inputs);
+
 // Remembers the rows of the published snapshot `number` for a later replay, if the recipe has one.
 void keep_trained_rows(const Recipe& recipe, const ModelInputs& inputs,
                        const store::SnapshotStore& store, const TrainRows& rows, int64_t number);

@@ -10,6 +10,8 @@
 #include "core/sha256.h"
 #include "data/rated_rows.h"
 #include "export/export.h"
+#include "export/gguf/gguf_lora.h"
+#include "kernels/device.h"
 
 namespace slmtune::cli {
 namespace {
@@ -116,6 +118,21 @@ bool is_weight_file(const fs::path& path) {
 
 }  // namespace
 
+Recipe suited_to_cpu(const Recipe& recipe, const std::string& device,
+                     const models::ModelConfig& config) {
+  if (recipe.method == "full" || recipe.model.dtype != "bfloat16") return recipe;
+  kernels::prepare_process();
+  const kernels::DeviceChoice choice =
+      kernels::choose_device(device.empty() ? recipe.model.device : device, recipe.model.dtype);
+  if (!choice.device.is_cpu() || kernels::cpu_gains_from_bfloat16()) return recipe;
+  Recipe suited = recipe;
+  suited.model.dtype = "float32";
+  if (recipe.model.quant == "none" && config.stored_quant == "none") suited.model.quant = "bf16";
+  log_info("base: arithmetic in float32, which is faster than bfloat16 on this CPU; weights stay " +
+           std::string(suited.model.quant == "bf16" ? "in bfloat16" : "in their few bits"));
+  return suited;
+}
+
 ModelInputs find_model_inputs(const Recipe& recipe) {
   if (recipe.model.init) return from_facts(recipe);
   if (recipe.model.from) return from_snapshot(recipe);
@@ -136,8 +153,11 @@ data::Dataset read_rows(std::span<const data::Source> sources, const data::DataC
 
 TrainRows load_rows(const Recipe& recipe, const ModelInputs& inputs, data::TokenCache* cache) {
   check_vocabulary(inputs.text.tokenizer, inputs.config, inputs.base.string());
-  for (const ExportChoice& choice : recipe.exports)
+  for (const ExportChoice& choice : recipe.exports) {
     if (choice.format == "gguf") exporting::check_gguf(inputs.config, inputs.base);
+    if (choice.format == "gguf-lora")
+      exporting::check_gguf_lora(inputs.config, recipe.lora.variant, inputs.base.string());
+  }
   TrainRows rows{{}, {}, recipe.data};
   if (inputs.config.max_positions > 0 && rows.config.max_tokens > inputs.config.max_positions) {
     log_info(fmt::format("data.max_tokens: {} is lowered to {}, the model's context",

@@ -36,6 +36,13 @@ ModelInputs find_model_inputs(const Recipe& recipe);
 data::Dataset read_rows(std::span<const data::Source> sources, const data::DataConfig& config,
                         const TextSide& text, data::TokenCache* cache = nullptr);
 
+// `recipe` as this CPU computes it fastest: where a frozen base is wanted in bfloat16 and the CPU has
+// no matrix unit for that, the arithmetic is float32, and weights that are not quantised stay in 16
+// bits (model.quant: bf16). Other recipes, and those that run on a GPU, as they are. `device` is the
+// command's flag.
+Recipe suited_to_cpu(const Recipe& recipe, const std::string& device,
+                     const models::ModelConfig& config);
+
 struct TrainRows {
   data::Dataset train;
   std::optional<data::Dataset> valid;

@@ -37,9 +37,18 @@ std::unique_ptr<models::CausalLM> load_base(const Recipe& recipe, const ModelInp
                                             TrainedModel& trained, const fs::path& run) {
   trained.folder = inputs.base;
   if (!inputs.facts) return models::load_model(inputs.base, options);
-  trained.folder = run / "model";
-  write_init_folder(*inputs.facts, trained.folder);
+  if (!run.empty()) {
+    trained.folder = run / "model";
+    write_init_folder(*inputs.facts, trained.folder);
+  }
   return models::init_model(inputs.config, derive_seed(recipe.train.seed, "init"), options);
+}
+
+void set_memory(models::CausalLM& model, const train::PlanSetting& setting) {
+  model.recompute_layers = setting.recompute;
+  model.recompute_whole = setting.whole;
+  model.offload_inputs = setting.offload;
+  model.mlp_tile = train::mlp_tile(setting);
 }
 
 }  // namespace
@@ -71,8 +80,11 @@ TrainedModel make_trainable(const Recipe& recipe, const ModelInputs& inputs,
 
 train::TrainResult train_model(const Recipe& recipe, const TrainRows& rows,
                                const MemoryChoice& memory, TrainedModel& trained,
-                             OpenRun& run, const train::Identity& identity) {
+                               OpenRun* run, const train::Identity& identity,
+                               const train::UtilisationMeter* meter,
+                               collective::Collective& ranks) {
   train::TrainJob job;
+  job.ranks = &ranks;
   job.model = trained.model.get();
   job.train = &rows.train;
   job.valid = rows.valid ? &*rows.valid : nullptr;
@@ -80,16 +92,20 @@ train::TrainResult train_model(const Recipe& recipe, const TrainRows& rows,
   job.config.plus_ratio = recipe.lora.plus_ratio;
   job.eval = recipe.eval;
   job.pack = rows.config.pack;
-  job.run = &run.folder;
-  job.resume_from = run.resume_from;
-  job.start_from = run.start_from;
+  if (run) {
+    job.run = &run->folder;
+    job.resume_from = run->resume_from;
+    job.start_from = run->start_from;
+  }
   job.identity = identity;
   job.should_stop = [] { return stop_requested() != 0; };
-  if (trained.model->device.is_cpu())
+  if (wants_rehearsal(memory, recipe))
     job.on_rehearsal = [&memory](const train::Rehearsal& rehearsal) {
       check_rehearsal(memory, rehearsal);
     };
-  trained.model->recompute_layers = memory.setting.recompute;
+  job.meter = meter;
+  set_memory(*trained.model, memory.setting);
+  trained.model->matmul = kernels::matmul_of(recipe.train.matmul);
   const StopDeferred own_way;  // the loop saves a checkpoint first
   try {
     if (recipe.objective == "dpo") return train::run_dpo(job);
@@ -98,7 +114,7 @@ train::TrainResult train_model(const Recipe& recipe, const TrainRows& rows,
   } catch (const UserError& error) {
     // A diverged run is over: going on from its checkpoint with the same settings would only
     // diverge again.
-    if (error.code() == "T001") run.folder.finish({{"schema", 1}, {"ended", "diverged"}});
+    if (error.code() == "T001" && run) run->folder.finish({{"schema", 1}, {"ended", "diverged"}});
     throw;
   }
 }

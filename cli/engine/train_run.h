@@ -18,15 +18,18 @@ struct TrainedModel {
   models::ParameterCount parameters;
 };
 
-// Loads or makes the model and sets what trains. With facts, `<run>/model/` gets config.json and
+// Loads or makes the model and sets what trains. Without a `run` nothing is written. With facts, `<run>/model/` gets config.json and
 // tokenizer files.
 TrainedModel make_trainable(const Recipe& recipe, const ModelInputs& inputs,
                             const kernels::DeviceChoice& device, const std::filesystem::path& run);
 
 // Runs the loop. A wish to stop (core/stop.h) becomes a checkpoint and `ended` "stopped".
-// G011 when its largest micro-batch takes more than `memory` allows.
+// G011 when its largest micro-batch takes more than `memory` allows. `meter` may be null.
+// `run` is the leader's of `ranks`, null on the others.
 train::TrainResult train_model(const Recipe& recipe, const TrainRows& rows,
                                const MemoryChoice& memory, TrainedModel& trained,
-                             OpenRun& run, const train::Identity& identity);
+                               OpenRun* run, const train::Identity& identity,
+                               const train::UtilisationMeter* meter,
+                               collective::Collective& ranks);
 
 }  // namespace slmtune::cli

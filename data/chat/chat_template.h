@@ -50,6 +50,8 @@ class ChatTemplate {
   // structure. F040 when it is there but unknown (says how to choose one with model.template); F041
   // when the folder has none.
   static const ChatTemplate& detect(const std::filesystem::path& model_folder);
+  // The same for a Jinja text that stands in another file, which `where` names.
+  static const ChatTemplate& detect(const std::string& jinja, const std::string& where);
 
   static std::span<const ChatTemplate> all();
 
@@ -81,5 +83,9 @@ std::vector<Tokens> tokenise_rows(const Example& example, const Tokenizer& token
 // Ids of a conversation up to the generation prompt.
 std::vector<int32_t> prompt_ids(const Conversation& conversation, const Tokenizer& tokenizer,
                                 const ChatTemplate& chat);
+
+// Ids of a plain text as training begins one: with BOS in front where the tokenizer adds it and the
+// text does not begin with it.
+std::vector<int32_t> plain_ids(std::string_view text, const Tokenizer& tokenizer);
 
 }  // namespace slmtune::data

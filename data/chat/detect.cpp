@@ -43,17 +43,17 @@ std::string chat_template_text(const std::filesystem::path& model_folder) {
 }
 
 const ChatTemplate& ChatTemplate::detect(const std::filesystem::path& model_folder) {
-  const std::string jinja = chat_template_text(model_folder);
+  return detect(chat_template_text(model_folder), model_folder.string());
+}
+
+const ChatTemplate& ChatTemplate::detect(const std::string& jinja, const std::string& where) {
   std::vector<std::string> names;
   for (const ChatTemplate& one : all()) names.emplace_back(one.name);
   const std::string choice = "set model.template to " + quoted_list(names);
-  if (jinja.empty())
-    throw FileFormatError("F041", model_folder.string(), "the model folder has no chat template",
-                          choice);
+  if (jinja.empty()) throw FileFormatError("F041", where, "the model has no chat template", choice);
   for (const ChatTemplate& one : all())
     if (one.recognise(jinja)) return one;
-  throw FileFormatError("F040", model_folder.string(),
-                        "the model's chat template is none that slmtune knows",
+  throw FileFormatError("F040", where, "the model's chat template is none that slmtune knows",
                         choice + " if one of them prints the same");
 }
 

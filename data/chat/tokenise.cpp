@@ -30,13 +30,17 @@ void check_end_of_turn(const Tokenizer& tokenizer, const ChatTemplate& chat) {
                         "choose the template of this model with model.template");
 }
 
+// Puts BOS in front of a plain text's `ids`; says whether it did.
+bool add_bos(std::vector<int32_t>& ids, const Tokenizer& tokenizer) {
+  const std::optional<int32_t> bos = tokenizer.bos();
+  if (!tokenizer.adds_bos() || !bos || (!ids.empty() && ids.front() == *bos)) return false;
+  ids.insert(ids.begin(), *bos);
+  return true;
+}
+
 Tokens tokenise_text(std::span<const Span> spans, const Tokenizer& tokenizer) {
   Tokens tokens = tokenise_spans(spans, tokenizer);
-  if (tokenizer.adds_bos() && tokenizer.bos() &&
-      (tokens.ids.empty() || tokens.ids[0] != *tokenizer.bos())) {
-    tokens.ids.insert(tokens.ids.begin(), *tokenizer.bos());
-    tokens.labels.insert(tokens.labels.begin(), kNotTrained);
-  }
+  if (add_bos(tokens.ids, tokenizer)) tokens.labels.insert(tokens.labels.begin(), kNotTrained);
   if (!tokenizer.eos())
     throw FileFormatError("F042", tokenizer.folder().string(),
                           "the tokenizer names no eos token to end a text with",
@@ -83,6 +87,12 @@ std::vector<int32_t> prompt_ids(const Conversation& conversation, const Tokenize
                                 const ChatTemplate& chat) {
   check_end_of_turn(tokenizer, chat);
   return tokenizer.encode(chat.render_text(conversation, true));
+}
+
+std::vector<int32_t> plain_ids(std::string_view text, const Tokenizer& tokenizer) {
+  std::vector<int32_t> ids = tokenizer.encode(text);
+  add_bos(ids, tokenizer);
+  return ids;
 }
 
 }  // namespace slmtune::data

@@ -1,14 +1,10 @@
-// tokenizer.model: a SentencePiece model of type BPE becomes merges with ranks. SentencePiece joins
-// the two neighbours whose joined text is the piece with the highest score, so every way to cut a
-// piece into two is a merge with the rank of its score
-// (https://github.com/google/sentencepiece, src/bpe_model.cc).
-#include <algorithm>
+// tokenizer.model: a SentencePiece model of type BPE.
 #include <cmath>
 #include <fstream>
-#include <unordered_map>
 
 #include "core/json.h"
 #include "core/text.h"
+#include "data/tokenizer/sentencepiece_merges.h"
 #include "data/tokenizer/sentencepiece_model.h"
 #include "data/tokenizer/tokenizer_file.h"
 #include "data/tokenizer/unicode.h"
@@ -17,7 +13,6 @@ namespace slmtune::data {
 namespace {
 
 constexpr uintmax_t kMaxBytes = uintmax_t{1} << 26;  // the largest published file has 5 MB
-constexpr size_t kMaxPieceBytes = 512;               // all ways to cut a piece are looked up
 constexpr const char* kTypeNames[] = {"of an unknown type", "Unigram", "BPE", "Word", "Char"};
 
 class SentencePieceFile : private TokenizerSource {
@@ -32,14 +27,10 @@ class SentencePieceFile : private TokenizerSource {
   void place_pieces();
   void read_byte_tokens();
   void read_config();
-  void make_merges();
-  void cut_piece(int32_t id, uint32_t rank);
-  int32_t symbol(std::string_view text);
   std::string piece_text(int64_t id) const;
 
   std::string bytes_;
   SentencePieceModel model_;
-  std::unordered_map<std::string_view, int32_t> bare_;  // character → symbol
   TokenizerFile file_;
 };
 
@@ -78,7 +69,6 @@ void SentencePieceFile::check_pieces() const {
     const SentencePieceModel::Piece& piece = model_.pieces[id];
     const std::string name = "piece " + std::to_string(id);
     if (!is_utf8(piece.text)) malformed(name + " is not UTF-8");
-    if (piece.text.size() > kMaxPieceBytes) inconsistent(name + " is longer than 512 bytes");
     if (!std::isfinite(piece.score)) inconsistent(name + " has a score that is no number");
     if (piece.type == TokenType::kByte && byte_of_piece(piece.text) < 0)
       inconsistent(name + " is to stand for a byte but does not name one");
@@ -119,11 +109,7 @@ void SentencePieceFile::place_pieces() {
 
 void SentencePieceFile::read_byte_tokens() {
   if (!model_.byte_fallback) return;
-  ByteTokens& tokens = file_.options.byte_tokens;
-  for (size_t id = 0; id < model_.pieces.size(); ++id)
-    if (model_.pieces[id].type == TokenType::kByte)
-      tokens[static_cast<size_t>(byte_of_piece(model_.pieces[id].text))] = static_cast<int32_t>(id);
-  if (std::find(tokens.begin(), tokens.end(), -1) != tokens.end())
+  if (!find_byte_tokens(model_.pieces, file_.options))
     inconsistent("the model falls back to bytes but not all 256 have a piece");
 }
 
@@ -151,44 +137,6 @@ void SentencePieceFile::read_config() {
   }
 }
 
-// The symbol that starts as or merges to `text`: a piece, or a single character that is none.
-int32_t SentencePieceFile::symbol(std::string_view text) {
-  const int32_t id = file_.pieces.find(text);
-  if (id >= 0 && file_.is_in_model[static_cast<size_t>(id)]) return id;
-  if (decode_utf8(text.data()).bytes != text.size()) return -1;
-  const auto next = file_.pieces.size() + static_cast<int32_t>(bare_.size());
-  const auto [entry, is_new] = bare_.emplace(text, next);
-  if (is_new) file_.options.bare_characters.emplace_back(text);
-  return entry->second;
-}
-
-void SentencePieceFile::cut_piece(int32_t id, uint32_t rank) {
-  const std::string_view text = model_.pieces[static_cast<size_t>(id)].text;
-  for (size_t cut = decode_utf8(text.data()).bytes; cut < text.size();
-       cut += decode_utf8(text.data() + cut).bytes) {
-    const int32_t left = symbol(text.substr(0, cut)), right = symbol(text.substr(cut));
-    if (left < 0 || right < 0) continue;
-    if (model_.pieces[static_cast<size_t>(id)].type == TokenType::kUnused)
-      unsupported("piece " + std::to_string(id) + " is unused but merges make it");
-    file_.merges.push_back({left, right, id, rank});
-  }
-}
-
-void SentencePieceFile::make_merges() {
-  std::vector<float> scores;
-  for (const SentencePieceModel::Piece& piece : model_.pieces) scores.push_back(piece.score);
-  std::sort(scores.begin(), scores.end(), std::greater<>());
-  scores.erase(std::unique(scores.begin(), scores.end()), scores.end());
-  for (size_t id = 0; id < model_.pieces.size(); ++id) {
-    const SentencePieceModel::Piece& piece = model_.pieces[id];
-    if (piece.type != TokenType::kNormal && piece.type != TokenType::kUnused) continue;
-    const auto rank = std::lower_bound(scores.begin(), scores.end(), piece.score, std::greater<>());
-    cut_piece(static_cast<int32_t>(id), static_cast<uint32_t>(rank - scores.begin()));
-  }
-  if (!bare_.empty() && !model_.byte_fallback)
-    unsupported("a piece has a character that is no piece, and there is no fallback to bytes");
-}
-
 TokenizerFile SentencePieceFile::read() {
   load();
   check_model();
@@ -207,7 +155,7 @@ TokenizerFile SentencePieceFile::read() {
   file_.decoding.strip_every = model_.remove_extra_whitespaces;
   file_.decoding.unknown = replace_invalid_utf8(model_.unknown_surface);
   read_config();
-  make_merges();
+  make_sentencepiece_merges(model_.pieces, *this, file_);
   return std::move(file_);
 }
 

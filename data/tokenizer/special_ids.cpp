@@ -65,9 +65,14 @@ SpecialIds SpecialIds::read(const std::filesystem::path& folder,
   for (const Json* config : {&model, &generation})
     for (int64_t id : listed_ids(*config, "eos_token_id"))
       if (exists(id)) ids.add_stop(static_cast<int32_t>(id));
-  for (std::string_view text : kEndOfTurn)
-    if (auto id = id_of(text)) ids.add_stop(*id);
+  ids.add_end_of_turn(id_of);
   return ids;
+}
+
+void SpecialIds::add_end_of_turn(
+    const std::function<std::optional<int32_t>(std::string_view)>& id_of) {
+  for (std::string_view text : kEndOfTurn)
+    if (auto id = id_of(text)) add_stop(*id);
 }
 
 void SpecialIds::add_stop(int32_t id) {

@@ -17,6 +17,8 @@ struct SpecialIds {
       adds_bos;  // what tokenizer_config.json says, over what the tokenizer's file does
 
   void add_stop(int32_t id);
+  // The texts that end a turn in any family, wherever the vocabulary has them.
+  void add_end_of_turn(const std::function<std::optional<int32_t>(std::string_view)>& id_of);
 
   // `id_of` finds the id of a token's text; `exists` tells whether the vocabulary has an id. Ids
   // that it lacks are ignored.

@@ -15,6 +15,10 @@ Tokenizer Tokenizer::load(const std::filesystem::path& folder) {
   return Tokenizer(std::make_unique<Data>(TokenizerFile::read(folder), folder));
 }
 
+Tokenizer Tokenizer::from_gguf(const GgufVocabulary& stored) {
+  return Tokenizer(std::make_unique<Data>(read_gguf_vocabulary(stored), stored.path));
+}
+
 std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
   SpanEncoding result;
   result.ids.reserve(text.size() / 3 + 1);
@@ -98,22 +102,13 @@ const std::vector<std::string>& Tokenizer::merges() const {
 
 std::string Tokenizer::ggml_pre() const {
   if (data_->file.kind != TokenizerKind::kByteLevel) return {};
-  switch (data_->file.split) {
-    case SplitRule::kQwen2:
-      return "qwen2";
-    case SplitRule::kCl100k:
-      // The converter's table calls this split "dbrx" when merges always decide.
-      return data_->file.options.ignore_merges ? "llama-bpe" : "dbrx";
-    case SplitRule::kO200k:
-      return "gpt-4o";
-    case SplitRule::kTekken:
-      return "tekken";
-    case SplitRule::kGpt2:
-      return "gpt-2";
-    case SplitRule::kWhole:
-      break;
+  const GgmlPre* same_split = nullptr;
+  for (const GgmlPre& pre : ggml_pres()) {
+    if (pre.split != data_->file.split) continue;
+    if (pre.ignore_merges == data_->file.options.ignore_merges) return std::string(pre.name);
+    if (same_split == nullptr) same_split = &pre;
   }
-  return {};
+  return same_split != nullptr ? std::string(same_split->name) : "";
 }
 
 const std::filesystem::path& Tokenizer::folder() const {

@@ -20,13 +20,16 @@
 
 namespace slmtune::data {
 
+struct GgufVocabulary;  // data/tokenizer/gguf_vocabulary.h
+
 struct AddedToken {
   int32_t id = 0;
   std::string text;
   bool special = false, normalized = false, single_word = false, lstrip = false, rstrip = false;
 };
 
-// The files of a model folder that say how its text becomes ids, by name; a folder has some of them.
+// The files of a model folder that say how its text becomes ids, by name; a folder has some of
+// them.
 std::span<const std::string_view> tokenizer_file_names();
 
 enum class TokenizerKind { kByteLevel, kSentencePiece };
@@ -40,6 +43,10 @@ class Tokenizer {
   // special ids, tokenizer_config.json, generation_config.json and config.json when present. F030
   // malformed, F031 unsupported part (named), F032 inconsistent vocabulary.
   static Tokenizer load(const std::filesystem::path& folder);
+
+  // The tokenizer inside a GGUF file; folder() and file() are that file. F030, F031, F032 as above,
+  // with the keys of the file.
+  static Tokenizer from_gguf(const GgufVocabulary& stored);
 
   // The file that load() would read, or nothing.
   static std::optional<std::filesystem::path> find_file(const std::filesystem::path& folder);
@@ -87,6 +94,12 @@ class Tokenizer {
       const;  // "a b" in priority order; tokenizer.model has none
   std::string ggml_pre()
       const;  // llama.cpp's name of the split: "qwen2", "llama-bpe"; "" if it has none for this
+  // What llama.cpp cannot do as this tokenizer does, so that its ids would differ; "" if nothing.
+  std::string ggml_obstacle() const;
+  // Whether llama.cpp is to put a blank in front of every stretch of text between special tokens.
+  // Some tokenizers do so at the very start of a text only, which llama.cpp does not know: chats
+  // start with a special token, so there the answer is never, and for plain text always.
+  bool ggml_adds_space(bool in_chats) const;
   const std::filesystem::path& folder() const;
   const std::filesystem::path& file() const;  // that the vocabulary was read from
 

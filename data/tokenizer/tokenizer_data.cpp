@@ -98,6 +98,11 @@ void Tokenizer::Data::add_patterns() {
 }
 
 void Tokenizer::Data::read_special_ids() {
+  if (file.specials) {
+    specials = *file.specials;
+    adds_bos = specials.adds_bos.value_or(false) && specials.bos;
+    return;
+  }
   specials = SpecialIds::read(
       folder, [this](std::string_view text) { return id_of(text); },
       [this](int64_t id) {

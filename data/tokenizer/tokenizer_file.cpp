@@ -51,8 +51,13 @@ int32_t TokenizerSource::checked_id(int64_t id, const char* what) const {
 }
 
 void TokenizerSource::place(const std::vector<StoredPiece>& vocabulary, TokenizerFile& file) const {
-  if (vocabulary.empty()) inconsistent("the vocabulary is empty");
   add_tokens_of_config(file);
+  place_alone(vocabulary, file);
+}
+
+void TokenizerSource::place_alone(const std::vector<StoredPiece>& vocabulary,
+                                  TokenizerFile& file) const {
+  if (vocabulary.empty()) inconsistent("the vocabulary is empty");
   int64_t highest = 0;
   for (const StoredPiece& piece : vocabulary) {
     if (piece.text.empty()) inconsistent("the vocabulary has an empty piece");

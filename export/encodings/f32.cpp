@@ -6,7 +6,7 @@
 namespace slmtune::exporting {
 namespace {
 
-void encode(std::span<const float> in, std::span<std::byte> out) {
+void encode(std::span<const float> in, int64_t, std::span<const float>, std::span<std::byte> out) {
   std::memcpy(out.data(), in.data(), in.size_bytes());
 }
 
@@ -21,7 +21,7 @@ double error_bound(double) {
 }  // namespace
 
 extern const Encoding kF32;
-const Encoding kF32{"f32",  0,      0,          1, 4, std::numeric_limits<float>::infinity(),
+const Encoding kF32{"f32",  0,      1,          4, std::numeric_limits<float>::infinity(),
                     encode, decode, error_bound};
 
 }  // namespace slmtune::exporting

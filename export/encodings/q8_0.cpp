@@ -1,46 +1,52 @@
-#include <algorithm>
 #include <cmath>
-#include <cstring>
 
-#include "core/dtype.h"
+#include "export/encodings/block_numbers.h"
 #include "export/encodings/encoding.h"
+#include "kernels/vector_variants.h"
 
 namespace slmtune::exporting {
 namespace {
 
-constexpr int64_t kBlock = 32;
-constexpr int64_t kBlockBytes = 2 + kBlock;  // float16 scale, then 32 signed bytes
+constexpr int kBlock = 32;
+constexpr int kBlockBytes = 2 + kBlock;  // float16 scale, then 32 signed bytes
 
-void encode_block(const float* in, std::byte* out) {
+// NaN replaces what was found before it, and any number replaces NaN.
+float largest_magnitude(const float* in) {
   float largest = 0.0f;
-  for (int64_t i = 0; i < kBlock; ++i) largest = std::max(largest, std::fabs(in[i]));
-  const float scale = largest / 127.0f;
-  const float inverse = scale != 0.0f ? 1.0f / scale : 0.0f;
-  const uint16_t scale_bits = f32_to_f16(scale);
-  std::memcpy(out, &scale_bits, 2);
-  for (int64_t i = 0; i < kBlock; ++i) {
-    // 1 / scale overflows for subnormal scales; such a block decodes to zeros whatever its levels
-    // are.
-    const float level = std::isfinite(inverse) ? std::round(in[i] * inverse) : 0.0f;
-    out[2 + i] = static_cast<std::byte>(static_cast<int8_t>(level));
+  for (int i = 0; i < kBlock; ++i) {
+    const float magnitude = std::fabs(in[i]);
+    largest = largest > magnitude ? largest : magnitude;
+  }
+  return largest;
+}
+
+// Scales so small that their inverse is infinite give zeros: nothing else fits the levels.
+SLMTUNE_VECTOR_VARIANTS
+void encode_blocks(std::span<const float> in, std::byte* out) {
+  for (size_t start = 0; start < in.size(); start += kBlock, out += kBlockBytes) {
+    const float scale = largest_magnitude(&in[start]) / 127.0f;
+    const float inverse = scale != 0.0f ? 1.0f / scale : 0.0f;
+    store_half(scale, out);
+    for (size_t i = 0; i < kBlock; ++i)
+      out[2 + i] = static_cast<std::byte>(rounded(in[start + i] * inverse) & 255);
   }
 }
 
-void encode(std::span<const float> in, std::span<std::byte> out) {
-  const int64_t blocks = static_cast<int64_t>(in.size()) / kBlock;
-  for (int64_t b = 0; b < blocks; ++b) encode_block(&in[b * kBlock], &out[b * kBlockBytes]);
+void encode(std::span<const float> in, int64_t, std::span<const float>, std::span<std::byte> out) {
+  encode_blocks(in, out.data());
+}
+
+SLMTUNE_VECTOR_VARIANTS
+void decode_blocks(std::span<const std::byte> in, float* out) {
+  for (size_t start = 0; start < in.size(); start += kBlockBytes, out += kBlock) {
+    const float scale = load_half(&in[start]);
+    for (size_t i = 0; i < kBlock; ++i)
+      out[i] = scale * static_cast<float>(static_cast<int8_t>(in[start + 2 + i]));
+  }
 }
 
 void decode(std::span<const std::byte> in, std::span<float> out) {
-  const int64_t blocks = static_cast<int64_t>(out.size()) / kBlock;
-  for (int64_t b = 0; b < blocks; ++b) {
-    const std::byte* block = &in[b * kBlockBytes];
-    uint16_t scale_bits;
-    std::memcpy(&scale_bits, block, 2);
-    const float scale = f16_to_f32(scale_bits);
-    for (int64_t i = 0; i < kBlock; ++i)
-      out[b * kBlock + i] = scale * static_cast<float>(static_cast<int8_t>(block[2 + i]));
-  }
+  decode_blocks(in, out.data());
 }
 
 // Half a level, plus 127 times the rounding of the scale to float16, plus float32 rounding.
@@ -51,7 +57,7 @@ double error_bound(double largest) {
 }  // namespace
 
 extern const Encoding kQ8_0;
-const Encoding kQ8_0{"q8_0", 8,      7,          kBlock, kBlockBytes, 127.0f * 65520.0f,
+const Encoding kQ8_0{"q8_0", 8,      kBlock,     kBlockBytes, 127.0f * 65520.0f,
                      encode, decode, error_bound};
 
 }  // namespace slmtune::exporting

@@ -2,23 +2,13 @@
 
 namespace slmtune::exporting {
 
-extern const Encoding kF32, kF16, kBf16, kQ8_0;
+extern const Encoding kF32, kF16, kBf16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1, kIq4_NL;
+extern const Encoding kQ2_K, kQ3_K, kQ4_K, kQ5_K, kQ6_K;
 
 std::span<const Encoding> encodings() {
-  static const Encoding table[] = {kF32, kF16, kBf16, kQ8_0};
+  static const Encoding table[] = {kF32,  kF16,    kBf16, kQ8_0, kQ4_0, kQ4_1, kQ5_0,
+                                   kQ5_1, kIq4_NL, kQ2_K, kQ3_K, kQ4_K, kQ5_K, kQ6_K};
   return table;
-}
-
-const Encoding* find_encoding(std::string_view name) {
-  for (const Encoding& encoding : encodings())
-    if (encoding.name == name) return &encoding;
-  return nullptr;
-}
-
-const Encoding* find_encoding(uint32_t ggml_type) {
-  for (const Encoding& encoding : encodings())
-    if (encoding.ggml_type == ggml_type) return &encoding;
-  return nullptr;
 }
 
 }  // namespace slmtune::exporting

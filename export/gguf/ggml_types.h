@@ -13,6 +13,8 @@ struct GgmlType {
   int64_t block_bytes;
 };
 
+inline constexpr uint32_t kGgmlF32 = 0;  // number of float32
+
 // nullptr for a number that is not in use.
 const GgmlType* find_ggml_type(uint32_t number);
 

@@ -31,6 +31,7 @@ struct GgufTensor {
   std::vector<int64_t> shape;  // row-major as in LibTorch (the file stores it reversed)
   uint32_t type = 0;           // ggml type number (ggml_types.h)
   uint64_t bytes = 0;
+  bool operator==(const GgufTensor&) const = default;
 };
 
 // A tensor to write; `fill` hands over exactly `bytes` bytes.
@@ -54,8 +55,15 @@ class GgufFile {
  public:
   static GgufFile open(const std::filesystem::path& path);
   const std::map<std::string, GgufValue>& metadata() const { return metadata_; }
+  // nullptr when the key is absent or of another kind.
+  template <class Value>
+  const Value* value(const std::string& key) const {
+    const auto found = metadata_.find(key);
+    return found == metadata_.end() ? nullptr : std::get_if<Value>(&found->second);
+  }
   const std::vector<GgufTensor>& tensors() const { return tensors_; }  // in file order
   std::span<const std::byte> data(const std::string& name) const;      // F013 unknown
+  const std::filesystem::path& path() const { return path_; }
 
  private:
   GgufFile(MappedFile file, std::filesystem::path path)

@@ -32,6 +32,7 @@ class Cursor {
 
   uint64_t position() const { return at_; }
   uint64_t left() const { return bytes_.size() - at_; }
+  std::span<const std::byte> rest() const { return bytes_.subspan(at_); }
 
   std::span<const std::byte> take(uint64_t count) {
     if (count > left())
@@ -272,13 +273,13 @@ std::vector<GgufTensor> read_tensors(Cursor& in, uint64_t count, uint64_t alignm
 }
 
 void check_start(Cursor& in) {
-  if (in.left() < 4 || std::memcmp(in.take(4).data(), kGgufMagic, 4) != 0)
-    in.fail("F090", "not a GGUF file");
+  if (!starts_as_gguf(in.rest())) in.fail("F090", "not a GGUF file");
+  in.take(kGgufMagic.size());
   const auto version = in.number<uint32_t>();
   if (version != 0 && (version & 0xFFFF) == 0)
     in.fail("F090", "a big-endian GGUF file; only little-endian is read");
-  if (version != kGgufVersion)
-    in.fail("F090", "GGUF version " + std::to_string(version) + "; only version 3 is read");
+  if (version < kGgufOldestVersion || version > kGgufVersion)
+    in.fail("F090", "GGUF version " + std::to_string(version) + "; versions 2 and 3 are read");
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
 #include <bit>
-#include <cstring>
 #include <set>
 #include <type_traits>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/shape.h"
 #include "export/gguf/ggml_types.h"
 #include "export/gguf/gguf.h"
 #include "export/gguf/gguf_layout.h"
@@ -57,14 +57,13 @@ uint64_t stored_bytes(const GgufTensor& tensor) {
                  "tensor dimensions");
   SLMTUNE_ASSERT(tensor.shape.back() % type->block == 0,
                  "row length is not a multiple of the block");
-  uint64_t elements = 1;
-  for (int64_t size : tensor.shape) elements *= static_cast<uint64_t>(size);
+  const auto elements = static_cast<uint64_t>(shape_elements(tensor.shape));
   return elements / static_cast<uint64_t>(type->block) * static_cast<uint64_t>(type->block_bytes);
 }
 
 // Everything before the tensor data, padded to where the data starts.
 std::string header(const GgufMetadata& metadata, const std::vector<GgufTensorSource>& tensors) {
-  std::string out = kGgufMagic;
+  std::string out(kGgufMagic);
   put(out, kGgufVersion);
   put(out, uint64_t{tensors.size()});
   put(out, uint64_t{metadata.size()});

@@ -12,6 +12,7 @@ namespace {
 constexpr int64_t kBlock = 1024;
 // Below every logit: e^(x − kFloor) overflows for no row, and e^(kFloor − m) is 0.
 constexpr float kFloor = -3.0e38f;
+constexpr int64_t kNone = -100;  // kNoTarget
 
 // Σ_v e^(z − maximum) = sum.
 struct RowSum {
@@ -92,7 +93,9 @@ template <typename Number, typename Cap>
                                              float* losses, const LogitRows& shape,
                                              const Cap& cap) {
   for (int64_t r = 0; r < shape.rows; ++r, logits += shape.vocabulary)
-    losses[r] = row_loss(logits, targets[r], row_sum(logits, shape.vocabulary, cap), cap);
+    losses[r] = targets[r] == kNone
+                    ? 0.0f
+                    : row_loss(logits, targets[r], row_sum(logits, shape.vocabulary, cap), cap);
 }
 
 template <typename Number, typename Cap>
@@ -100,6 +103,11 @@ template <typename Number, typename Cap>
                                                         float* losses, const LogitRows& shape,
                                                         const Cap& cap) {
   for (int64_t r = 0; r < shape.rows; ++r, logits += shape.vocabulary) {
+    if (targets[r] == kNone) {
+      losses[r] = 0.0f;
+      for (int64_t i = 0; i < shape.vocabulary; ++i) store_number(0.0f, logits + i);
+      continue;
+    }
     const RowSum row = row_sum(logits, shape.vocabulary, cap);
     losses[r] = row_loss(logits, targets[r], row, cap);
     to_gradient(logits, targets[r], row, shape.vocabulary, cap);

@@ -12,13 +12,13 @@ struct LogitRows {
   float soft_cap;  // 0: none
 };
 
-// losses[r] = log Σ_v e^z − z[target]
+// losses[r] = log Σ_v e^z − z[target], 0 for a target of −100 (kNoTarget of cross_entropy.h)
 void cross_entropy_rows(const float* logits, const int64_t* targets, float* losses,
                         LogitRows shape);
 void cross_entropy_rows(const BFloat16Bits* logits, const int64_t* targets, float* losses,
                         LogitRows shape);
 
-// Then logits[r, :] = (softmax(z) − onehot) · dz/dlogits.
+// Then logits[r, :] = (softmax(z) − onehot) · dz/dlogits, 0 for that target.
 void cross_entropy_rows_in_place(float* logits, const int64_t* targets, float* losses,
                                  LogitRows shape);
 void cross_entropy_rows_in_place(BFloat16Bits* logits, const int64_t* targets, float* losses,

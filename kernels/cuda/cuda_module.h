@@ -22,7 +22,16 @@ const CudaModule& opened_cuda_module();
 // GPUs of an open module, at least one. UnavailableError G002 no NVIDIA driver, G003 no device.
 int cuda_device_count(const CudaModule& module);
 
-// UnavailableError G004 when `error` is not 0; `call` names what failed.
+// LibTorch's current stream on GPU `device`, which becomes the calling thread's GPU: the stream
+// that every kernel of this project runs on.
+CudaStream cuda_stream(int device);
+
+// What a cudaError_t means for the user; `call` names what failed, `reason` is CUDA's text.
+// UnavailableError: G013 the GPU's memory is full, G008 no code for this GPU, BusyError G014
+// another program has the GPU for itself, else UnavailableError G004.
+[[noreturn]] void throw_cuda_error(int error, const std::string& call, const std::string& reason);
+
+// The same unless `error` is 0.
 void check_cuda(int error, const std::string& call);
 
 }  // namespace slmtune::kernels

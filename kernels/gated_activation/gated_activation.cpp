@@ -5,15 +5,14 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "kernels/cuda/cuda_module.h"
+#include "kernels/cuda/cuda_tensors.h"
 #include "kernels/gated_activation/gated_activation_rows.h"
+#include "kernels/loops.h"
 #include "kernels/parallel.h"
 
 namespace slmtune::kernels {
 namespace {
-
-bool has_loops(const at::Tensor& x) {
-  return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
-}
 
 void check_pair(const at::Tensor& a, const at::Tensor& b) {
   SLMTUNE_ASSERT(a.dim() == 2 && a.sizes() == b.sizes() && a.scalar_type() == b.scalar_type(),
@@ -68,6 +67,30 @@ void backward_rows(at::Tensor& hidden, at::Tensor& gate, at::Tensor& up, Activat
   });
 }
 
+CudaActivation cuda_activation(Activation activation) {
+  return activation == Activation::kSilu ? CudaActivation::kSilu : CudaActivation::kGeluTanh;
+}
+
+CudaGated cuda_shape(const at::Tensor& hidden, const at::Tensor& gate, const at::Tensor& up) {
+  return {cuda_rows(gate), hidden.stride(0), gate.stride(0), up.stride(0)};
+}
+
+void forward_cuda(at::Tensor& out, const at::Tensor& gate, const at::Tensor& up,
+                  Activation activation) {
+  check_cuda(opened_cuda_module().gated_activation.forward(
+                 cuda_shape(out, gate, up), cuda_activation(activation), gate.const_data_ptr(),
+                 up.const_data_ptr(), out.mutable_data_ptr(), cuda_stream(gate.device().index())),
+             "gated_activation");
+}
+
+void backward_cuda(at::Tensor& hidden, at::Tensor& gate, at::Tensor& up, Activation activation) {
+  check_cuda(
+      opened_cuda_module().gated_activation.backward(
+          cuda_shape(hidden, gate, up), cuda_activation(activation), gate.mutable_data_ptr(),
+          up.mutable_data_ptr(), hidden.mutable_data_ptr(), cuda_stream(gate.device().index())),
+      "gated_activation_backward");
+}
+
 // The definition in LibTorch's own operators: the reference of the loops, and the path of the other
 // dtypes and devices.
 at::Tensor active(const at::Tensor& gate, Activation activation) {
@@ -99,7 +122,9 @@ void gated_activation_into(at::Tensor& out, const at::Tensor& gate, const at::Te
                            Activation activation) {
   check_pair(gate, up);
   check_pair(out, gate);
-  if (!has_loops(gate))
+  if (has_cuda_kernels(gate) && gate.numel() > 0)
+    forward_cuda(out, gate, up, activation);
+  else if (!has_loops(gate))
     out.copy_(active(gate, activation).mul_(up));
   else if (gate.scalar_type() == at::kFloat)
     forward_rows<float>(out, gate, up, activation);
@@ -111,7 +136,9 @@ void gated_activation_backward(at::Tensor& grad_h, at::Tensor& gate, at::Tensor&
                                Activation activation) {
   check_pair(gate, up);
   check_pair(grad_h, gate);
-  if (!has_loops(gate))
+  if (has_cuda_kernels(gate) && gate.numel() > 0)
+    backward_cuda(grad_h, gate, up, activation);
+  else if (!has_loops(gate))
     composed_backward(grad_h, gate, up, activation);
   else if (gate.scalar_type() == at::kFloat)
     backward_rows<float>(grad_h, gate, up, activation);

@@ -17,8 +17,8 @@ namespace slmtune::kernels {
 enum class Activation { kSilu, kGeluTanh };
 
 // gate, up [T, F] of one dtype -> h [T, F], contiguous. Rows may have any stride (the two halves of
-// one gate-and-up matrix). float32 and bfloat16 on the CPU run in one pass, computed in float32 and
-// rounded once; other dtypes and devices through LibTorch's operators. NaN stays NaN.
+// one gate-and-up matrix). float32 and bfloat16 on the CPU and on a GPU run in one pass, computed
+// in float32 and rounded once; other dtypes through LibTorch's operators. NaN stays NaN.
 at::Tensor gated_activation(const at::Tensor& gate, const at::Tensor& up, Activation activation);
 
 // The same into `out` [T, F], which may have strided rows and may be `gate` or `up` itself.

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace slmtune::kernels {
 
@@ -21,6 +22,8 @@ class FrozenWeight {
   virtual at::Tensor dense(at::ScalarType dtype) const = 0;
   // Everything needed to rebuild it, by name ("weight" for dense).
   virtual std::map<std::string, at::Tensor> state() const = 0;
+  // Moves state() to another device, bit for bit; what was borrowed from it stays behind.
+  virtual void to(at::Device device) = 0;
   // The tensor that full training updates; nullptr for formats that cannot train.
   virtual at::Tensor* trainable() { return nullptr; }
   virtual int64_t in_features() const = 0;
@@ -30,7 +33,7 @@ class FrozenWeight {
 
 using MakeFrozenWeight = std::unique_ptr<FrozenWeight> (*)(const at::Tensor& dense);
 struct QuantRow {
-  std::string name;  // recipe word model.quant: none | nf4 | int8
+  std::string name;  // recipe word model.quant: none | bf16 | nf4 | int8
   MakeFrozenWeight make;
 };
 const std::vector<QuantRow>& quant_formats();

@@ -3,7 +3,7 @@
 namespace slmtune::kernels {
 
 std::vector<std::string> quant_names() {
-  return {"none", "nf4", "int8"};
+  return {"none", "bf16", "nf4", "int8"};
 }
 
 }  // namespace slmtune::kernels

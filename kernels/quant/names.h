@@ -5,7 +5,7 @@
 
 namespace slmtune::kernels {
 
-// In the order of quant_formats(): "none", "nf4", "int8".
+// In the order of quant_formats(): "none", "bf16", "nf4", "int8".
 std::vector<std::string> quant_names();
 
 }  // namespace slmtune::kernels

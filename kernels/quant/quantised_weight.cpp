@@ -3,6 +3,12 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "kernels/cuda/cuda_module.h"
+
 namespace slmtune::kernels {
 namespace {
 
@@ -12,6 +18,19 @@ using torch::autograd::variable_list;
 // Other types are converted from float32.
 at::ScalarType written_type(at::ScalarType dtype) {
   return dtype == at::kBFloat16 ? at::kBFloat16 : at::kFloat;
+}
+
+// Fresh memory for each layer would be cleared by the system each time, and on a GPU would move
+// about. Forward and backward passes run in threads of their own there, on one stream.
+at::Tensor& buffer_of(at::Device device) {
+  thread_local at::Tensor of_thread;
+  if (!device.is_cuda()) return of_thread;
+  static std::mutex changing;
+  // Never destroyed: by the end of the process the GPU's library may be gone before it.
+  static auto& of_streams = *new std::map<std::pair<int, CudaStream>, at::Tensor>;
+  const CudaStream stream = cuda_stream(device.index());
+  const std::lock_guard lock(changing);
+  return of_streams[{device.index(), stream}];
 }
 
 struct Product : torch::autograd::Function<Product> {
@@ -36,22 +55,29 @@ at::Tensor QuantisedWeight::matmul(const at::Tensor& x) const {
 }
 
 at::Tensor QuantisedWeight::dense(at::ScalarType dtype) const {
-  at::Tensor target = at::empty({out_, in_}, at::TensorOptions().dtype(written_type(dtype)));
+  at::Tensor target =
+      at::empty({out_, in_}, at::TensorOptions().dtype(written_type(dtype)).device(device()));
   write_dense(target);
   return target.to(dtype);
 }
 
 at::Tensor QuantisedWeight::written_out(at::ScalarType dtype) const {
-  // Fresh memory for each layer would be cleared by the system each time.
-  thread_local at::Tensor buffer;
+  at::Tensor& buffer = buffer_of(device());
   const at::ScalarType written = written_type(dtype);
   if (!buffer.defined() || buffer.scalar_type() != written || buffer.numel() < out_ * in_) {
     buffer.reset();
-    buffer = at::empty({out_ * in_}, at::TensorOptions().dtype(written));
+    buffer = at::empty({out_ * in_}, at::TensorOptions().dtype(written).device(device()));
   }
   at::Tensor target = buffer.narrow(0, 0, out_ * in_).view({out_, in_});
   write_dense(target);
   return target.to(dtype);
+}
+
+void QuantisedWeight::write_into(at::Tensor& target) const {
+  if (target.is_cuda() || target.is_contiguous()) return write_dense(target);
+  at::Tensor whole = at::empty(target.sizes(), target.options());
+  write_dense(whole);
+  target.copy_(whole);
 }
 
 uint64_t QuantisedWeight::bytes() const {

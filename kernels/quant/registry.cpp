@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "kernels/quant/bf16/bf16_weight.h"
 #include "kernels/quant/dense/dense_weight.h"
 #include "kernels/quant/frozen_weight.h"
 #include "kernels/quant/int8/int8_weight.h"
@@ -26,7 +27,10 @@ std::unique_ptr<FrozenWeight> make(const at::Tensor& dense) {
 
 const std::vector<QuantRow>& quant_formats() {
   static const std::vector<QuantRow> rows = {
-      {"none", make<DenseWeight>}, {"nf4", make<Nf4Weight>}, {"int8", make<Int8Weight>}};
+      {"none", make<DenseWeight>},
+      {"bf16", make<Bf16Weight>},
+      {"nf4", make<Nf4Weight>},
+      {"int8", make<Int8Weight>}};
   return rows;
 }
 

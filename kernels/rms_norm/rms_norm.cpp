@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "kernels/cuda/cuda_module.h"
+#include "kernels/cuda/cuda_tensors.h"
 #include "kernels/parallel.h"
 #include "kernels/rms_norm/rms_norm_rows.h"
 
@@ -24,13 +25,6 @@ constexpr int64_t kRowsPerPartialSum = 64;
 
 bool has_cpu_loops(const at::Tensor& x) {
   return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
-}
-
-// CUDA kernels move 16 bytes at a time, so rows must be a multiple of that.
-bool has_cuda_kernels(const at::Tensor& x, NormForm form) {
-  if (!x.is_cuda() || form != NormForm::kLlama) return false;
-  const bool is_known = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
-  return is_known && x.size(-1) * static_cast<int64_t>(x.element_size()) % 16 == 0;
 }
 
 at::ScalarType wide_type(const at::Tensor& x) {
@@ -130,45 +124,48 @@ at::Tensor weight_gradient_cpu(const at::Tensor& grad_y, const at::Tensor& x,
   return partial.sum(0).to(x.scalar_type());
 }
 
-CudaRows cuda_rows(const at::Tensor& x) {
-  return {x.size(0), x.size(1),
-          x.scalar_type() == at::kBFloat16 ? CudaElement::kBF16 : CudaElement::kF32,
-          x.device().index()};
+CudaNormForm cuda_form(NormForm form) {
+  return form == NormForm::kGemma ? CudaNormForm::kGemma : CudaNormForm::kLlama;
 }
 
-Normed forward_cuda(const at::Tensor& x, const at::Tensor& weight, double eps) {
+// x += addend first, if there is one.
+Normed forward_cuda(const at::Tensor& x, const at::Tensor* addend, const at::Tensor& weight,
+                    double eps, NormForm form) {
   Normed result{at::empty_like(x), at::empty({x.size(0)}, x.options().dtype(at::kFloat))};
-  check_cuda(opened_cuda_module().rms_norm_forward(
-                 cuda_rows(x), x.const_data_ptr(), weight.const_data_ptr(),
-                 result.y.mutable_data_ptr(), result.scale.mutable_data_ptr<float>(), eps),
+  check_cuda(opened_cuda_module().rms_norm.forward(
+                 cuda_rows(x), cuda_form(form),
+                 addend != nullptr ? x.mutable_data_ptr() : const_cast<void*>(x.const_data_ptr()),
+                 addend != nullptr ? addend->const_data_ptr() : nullptr, weight.const_data_ptr(),
+                 result.y.mutable_data_ptr(), result.scale.mutable_data_ptr<float>(), eps,
+                 cuda_stream(x.device().index())),
              "rms_norm_forward");
   return result;
 }
 
-// Gradient to x, and to the weight when `with_weight`.
-variable_list backward_cuda(const at::Tensor& grad_y, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& scale, bool with_weight) {
-  const CudaModule& module = opened_cuda_module();
-  at::Tensor grad_x = at::empty_like(x), grad_weight, partial;
-  if (with_weight) {
-    grad_weight = at::empty_like(weight);
-    partial = at::empty({module.rms_norm_partial_rows(x.size(0)), x.size(1)}, scale.options());
-  }
-  check_cuda(module.rms_norm_backward(cuda_rows(x), grad_y.const_data_ptr(), x.const_data_ptr(),
-                                      weight.const_data_ptr(), scale.const_data_ptr<float>(),
-                                      grad_x.mutable_data_ptr(),
-                                      with_weight ? grad_weight.mutable_data_ptr() : nullptr,
-                                      with_weight ? partial.mutable_data_ptr<float>() : nullptr),
+// out = base + gradient, or the gradient alone.
+void backward_cuda(const at::Tensor& grad_y, const at::Tensor& x, const at::Tensor& weight,
+                   const at::Tensor& scale, const at::Tensor* base, at::Tensor& out,
+                   NormForm form) {
+  check_cuda(opened_cuda_module().rms_norm.backward(
+                 cuda_rows(x), cuda_form(form), grad_y.const_data_ptr(), x.const_data_ptr(),
+                 weight.const_data_ptr(), scale.const_data_ptr<float>(),
+                 base != nullptr ? base->const_data_ptr() : nullptr, out.mutable_data_ptr(),
+                 cuda_stream(x.device().index())),
              "rms_norm_backward");
-  return {grad_x, grad_weight};
 }
 
-// Contiguous and, for the CUDA kernels, starting at a multiple of 16 bytes.
-at::Tensor plain(const at::Tensor& tensor) {
-  const at::Tensor contiguous = tensor.contiguous();
-  if (!tensor.is_cuda() || reinterpret_cast<uintptr_t>(contiguous.const_data_ptr()) % 16 == 0)
-    return contiguous;
-  return contiguous.clone();
+at::Tensor weight_gradient_cuda(const at::Tensor& grad_y, const at::Tensor& x,
+                                const at::Tensor& scale, NormForm form) {
+  const CudaRmsNorm& kernels = opened_cuda_module().rms_norm;
+  at::Tensor grad_weight = at::empty({x.size(1)}, x.options());
+  const at::Tensor partial =
+      at::empty({kernels.partial_rows(x.size(0)), x.size(1)}, scale.options());
+  check_cuda(kernels.weight_gradient(
+                 cuda_rows(x), cuda_form(form), grad_y.const_data_ptr(), x.const_data_ptr(),
+                 scale.const_data_ptr<float>(), grad_weight.mutable_data_ptr(),
+                 partial.mutable_data_ptr<float>(), cuda_stream(x.device().index())),
+             "rms_norm_weight_gradient");
+  return grad_weight;
 }
 
 // The definition in LibTorch's own operators: the reference of the loops, and the path of the other
@@ -212,15 +209,12 @@ class RmsNormRows : public torch::autograd::Function<RmsNormRows> {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1], &scale = saved[2];
     const auto form = static_cast<NormForm>(context->saved_data["form"].toInt());
-    const at::Tensor grad_y = plain(gradients[0]);
-    const bool with_weight = context->needs_input_grad(1);
+    const at::Tensor grad_y = gradients[0].contiguous();
     at::Tensor grad_x, grad_weight;
-    if (x.is_cuda()) {
-      const variable_list both = backward_cuda(grad_y, x, weight, scale, with_weight);
-      return {both[0], both[1], at::Tensor(), at::Tensor()};
-    }
     if (context->needs_input_grad(0)) grad_x = rms_norm_backward(grad_y, x, weight, scale, form);
-    if (with_weight) grad_weight = weight_gradient_cpu(grad_y, x, scale, form);
+    if (context->needs_input_grad(1))
+      grad_weight = x.is_cuda() ? weight_gradient_cuda(grad_y, x, scale, form)
+                                : weight_gradient_cpu(grad_y, x, scale, form);
     return {grad_x, grad_weight, at::Tensor(), at::Tensor()};
   }
 };
@@ -243,7 +237,7 @@ Normed rms_norm_forward(const at::Tensor& x, const at::Tensor& weight, double ep
   check(x, weight);
   check_rows(x, x);
   if (has_cpu_loops(x) && x.numel() > 0) return forward_cpu(x, nullptr, weight, eps, form);
-  if (has_cuda_kernels(x, form) && x.numel() > 0) return forward_cuda(x, weight, eps);
+  if (has_cuda_kernels(x) && x.numel() > 0) return forward_cuda(x, nullptr, weight, eps, form);
   const at::Tensor scale = scale_composed(x, eps);
   return {weighted(x, scale, weight, form), scale.squeeze(-1)};
 }
@@ -253,6 +247,7 @@ Normed add_rms_norm(at::Tensor& x, const at::Tensor& addend, const at::Tensor& w
   check(x, weight);
   check_rows(x, addend);
   if (has_cpu_loops(x) && x.numel() > 0) return forward_cpu(x, &addend, weight, eps, form);
+  if (has_cuda_kernels(x) && x.numel() > 0) return forward_cuda(x, &addend, weight, eps, form);
   x.add_(addend);
   return rms_norm_forward(x, weight, eps, form);
 }
@@ -264,6 +259,8 @@ void rms_norm_backward_add(at::Tensor& grad_x, const at::Tensor& grad_y, const a
   check_rows(x, grad_x);
   if (has_cpu_loops(x) && x.numel() > 0)
     backward_cpu(grad_y, x, weight, scale, &grad_x, grad_x, form);
+  else if (has_cuda_kernels(x) && x.numel() > 0)
+    backward_cuda(grad_y, x, weight, scale, &grad_x, grad_x, form);
   else
     grad_x.add_(rms_norm_backward(grad_y, x, weight, scale, form));
 }
@@ -272,17 +269,21 @@ at::Tensor rms_norm_backward(const at::Tensor& grad_y, const at::Tensor& x,
                              const at::Tensor& weight, const at::Tensor& scale, NormForm form) {
   check(x, weight);
   check_rows(x, grad_y);
-  if (!has_cpu_loops(x) || x.numel() == 0) return backward_composed(grad_y, x, weight, scale, form);
+  if (!(has_cpu_loops(x) || has_cuda_kernels(x)) || x.numel() == 0)
+    return backward_composed(grad_y, x, weight, scale, form);
   at::Tensor grad_x = at::empty_like(x);
-  backward_cpu(grad_y, x, weight, scale, nullptr, grad_x, form);
+  if (x.is_cuda())
+    backward_cuda(grad_y, x, weight, scale, nullptr, grad_x, form);
+  else
+    backward_cpu(grad_y, x, weight, scale, nullptr, grad_x, form);
   return grad_x;
 }
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, NormForm form) {
   check(x, weight);
-  if (x.numel() == 0 || !(has_cpu_loops(x) || has_cuda_kernels(x, form)))
+  if (x.numel() == 0 || !(has_cpu_loops(x) || has_cuda_kernels(x)))
     return composed(x, weight, eps, form);
-  const at::Tensor rows = plain(x.reshape({-1, x.size(-1)})), scale = plain(weight);
+  const at::Tensor rows = x.reshape({-1, x.size(-1)}).contiguous(), scale = weight.contiguous();
   const bool records = at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad());
   const at::Tensor y = records ? RmsNormRows::apply(rows, scale, eps, form)
                                : rms_norm_forward(rows, scale, eps, form).y;

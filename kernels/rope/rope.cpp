@@ -5,15 +5,14 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "kernels/cuda/cuda_module.h"
+#include "kernels/cuda/cuda_tensors.h"
+#include "kernels/loops.h"
 #include "kernels/parallel.h"
 #include "kernels/rope/rope_rows.h"
 
 namespace slmtune::kernels {
 namespace {
-
-bool has_loops(const at::Tensor& x) {
-  return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
-}
 
 void check(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
   SLMTUNE_ASSERT(x.dim() == 3 && cos.dim() == 2 && cos.size(0) == x.size(0) &&
@@ -56,6 +55,25 @@ void run(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, Turn
     run_loops<BFloat16Bits>(x, cos, sin, turn, out);
 }
 
+CudaTurned cuda_turned(const at::Tensor& x, const at::Tensor& out) {
+  return {x.const_data_ptr(), out.mutable_data_ptr(), x.size(1),    x.stride(0),
+          x.stride(1),        out.stride(0),          out.stride(1)};
+}
+
+// `keys` may have no heads (CudaTurned{}).
+void run_cuda(const at::Tensor& x, CudaTurned queries, CudaTurned keys, const at::Tensor& cos,
+              const at::Tensor& sin, Turn turn) {
+  const CudaRopeShape shape{.tokens = x.size(0),
+                            .width = x.size(2),
+                            .half = cos.size(1),
+                            .is_back = turn == Turn::kBack,
+                            .element = cuda_element(x),
+                            .device = x.device().index()};
+  check_cuda(opened_cuda_module().rope.rotate(shape, queries, keys, cos.const_data_ptr(),
+                                              sin.const_data_ptr(), cuda_stream(shape.device)),
+             "rope");
+}
+
 // The definition in LibTorch's own operators: the reference of the loops.
 at::Tensor composed(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, Turn turn) {
   const int64_t half = cos.size(1);
@@ -70,17 +88,38 @@ at::Tensor composed(const at::Tensor& x, const at::Tensor& cos, const at::Tensor
 void rotate_in_place(at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, Turn turn) {
   check(x, cos, sin);
   SLMTUNE_ASSERT(has_plain_channels(x), "channels lie side by side");
-  if (!has_loops(x))
-    x.copy_(composed(x, cos, sin, turn));
-  else
+  if (has_loops(x))
     run(x, cos, sin, turn, x);
+  else if (has_cuda_kernels(x) && x.numel() > 0)
+    run_cuda(x, cuda_turned(x, x), {}, cos, sin, turn);
+  else
+    x.copy_(composed(x, cos, sin, turn));
+}
+
+void rotate_both_in_place(at::Tensor& queries, at::Tensor& keys, const at::Tensor& cos,
+                          const at::Tensor& sin, Turn turn) {
+  check(keys, cos, sin);
+  const bool in_one_launch = has_cuda_kernels(queries) && queries.numel() > 0 && keys.numel() > 0 &&
+                             keys.size(2) == queries.size(2) && has_plain_channels(queries) &&
+                             has_plain_channels(keys);
+  if (in_one_launch) {
+    check(queries, cos, sin);
+    run_cuda(queries, cuda_turned(queries, queries), cuda_turned(keys, keys), cos, sin, turn);
+    return;
+  }
+  rotate_in_place(queries, cos, sin, turn);
+  rotate_in_place(keys, cos, sin, turn);
 }
 
 at::Tensor rotated(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, Turn turn) {
   check(x, cos, sin);
-  if (!has_loops(x)) return composed(x, cos, sin, turn);
+  if (!has_loops(x) && !(has_cuda_kernels(x) && x.numel() > 0)) return composed(x, cos, sin, turn);
   at::Tensor out = at::empty(x.sizes(), x.options());
-  run(has_plain_channels(x) ? x : x.contiguous(), cos, sin, turn, out);
+  const at::Tensor source = has_plain_channels(x) ? x : x.contiguous();
+  if (x.is_cuda())
+    run_cuda(source, cuda_turned(source, out), {}, cos, sin, turn);
+  else
+    run(source, cos, sin, turn, out);
   return out;
 }
 

@@ -1,6 +1,5 @@
 // adapter_config.json <-> LoraConfig.
 #pragma once
-#include <filesystem>
 #include <string>
 #include <vector>
 

@@ -18,7 +18,11 @@ DoraAdapter::DoraAdapter(const AdapterShape& shape, double scale, const kernels:
                          const at::Generator& random)
     : pair_(shape, random), scale_(scale), dropout_(shape.dropout) {
   const at::NoGradGuard no_gradients;
-  base_lengths_ = lengths(base.dense(shape.dtype)).to(shape.device);
+  const at::Tensor weight = base.dense(shape.dtype);
+  // A model without values has no lengths; its adapter is filled from a file and merged, for which
+  // they are not needed.
+  base_lengths_ = weight.is_meta() ? at::zeros({shape.out}, pair_.b.options())
+                                   : lengths(weight).to(shape.device);
   magnitude_ = base_lengths_.clone();
   for (at::Tensor* tensor : {&pair_.a, &pair_.b, &magnitude_}) tensor->set_requires_grad(true);
 }

@@ -3,10 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "kernels/attention/exact_attention.h"
 #include "kernels/rope/rope.h"
-#include "models/blocks/exact_attention.h"
 #include "models/blocks/placeholder.h"
 
 namespace slmtune::models {
@@ -31,7 +32,8 @@ at::Tensor append(at::Tensor& store, int64_t length, const at::Tensor& fresh) {
 // hd].
 at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values,
                             const kernels::AttentionOptions& options) {
-  if (q.size(0) > 1 || options.soft_cap > 0.0) return exact_attention(q, keys, values, options);
+  if (q.size(0) > 1 || options.soft_cap > 0.0)
+    return kernels::exact_attention(q, keys, values, options);
   // One token sees the whole window: no mask. The query heads of one key head are its "tokens".
   const int64_t seen = options.window > 0 ? std::min(options.window, keys.size(1)) : keys.size(1);
   const int64_t first = keys.size(1) - seen, kv_heads = keys.size(0);
@@ -44,8 +46,7 @@ at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& keys, const a
 
 // q and k of `heads`, in place.
 void turn(Parts heads, const Rotation& rotation, kernels::Turn direction) {
-  kernels::rotate_in_place(heads[0], rotation.cos, rotation.sin, direction);
-  kernels::rotate_in_place(heads[1], rotation.cos, rotation.sin, direction);
+  kernels::rotate_both_in_place(heads[0], heads[1], rotation.cos, rotation.sin, direction);
 }
 
 }  // namespace
@@ -63,9 +64,10 @@ std::vector<int64_t> AttentionMixer::widths() const {
 }
 
 Parts AttentionMixer::by_head(const Parts& parts) const {
-  const int64_t tokens = parts[0].size(0);
-  return {parts[0].view({tokens, heads_, head_dim_}), parts[1].view({tokens, kv_heads_, head_dim_}),
-          parts[2].view({tokens, kv_heads_, head_dim_})};
+  const auto view = [&](const at::Tensor& part, int64_t heads) {
+    return part.defined() ? part.view({part.size(0), heads, head_dim_}) : part;
+  };
+  return {view(parts[0], heads_), view(parts[1], kv_heads_), view(parts[2], kv_heads_)};
 }
 
 at::Tensor AttentionMixer::forward(const Parts& parts, const LayerInput& input) const {
@@ -75,13 +77,13 @@ at::Tensor AttentionMixer::forward(const Parts& parts, const LayerInput& input) 
   const at::Tensor& v = x[2];
   at::Tensor mixed;
   if (input.cache == nullptr) {
-    mixed = packed_attention(q, k, v, input.layout.starts, options_);
+    mixed = packed_attention(q, k, v, input.layout.rows(), options_);
   } else {
     KvCache& cache = *input.cache;
     const at::Tensor keys = append(cache.keys[input.layer], cache.length, k);
     const at::Tensor values = append(cache.values[input.layer], cache.length, v);
     const bool fresh = cache.length == 0 && tokens > 1;
-    mixed = fresh ? packed_attention(q, k, v, {0, tokens}, options_)
+    mixed = fresh ? packed_attention(q, k, v, input.layout.rows(), options_)
                   : cached_attention(q, keys, values, options_);
   }
   return mixed.reshape({tokens, heads_ * head_dim_});
@@ -93,19 +95,23 @@ void AttentionMixer::prepare(Parts& parts, const PackedRows& rows) const {
 
 Mixer::Mixed AttentionMixer::mix(const Parts& parts, const PackedRows& rows) const {
   const Parts x = by_head(parts);
-  const auto [out, log_sum] = kernels::attention_forward(x[0], x[1], x[2], rows.starts, options_);
-  return {out.view({out.size(0), heads_ * head_dim_}), {out, log_sum}};
+  kernels::Attended made = kernels::attention_forward(x[0], x[1], x[2], rows.rows, options_);
+  Mixed mixed{made.out.view({made.out.size(0), heads_ * head_dim_}), {made.out, made.log_sum}};
+  std::move(made.extra.begin(), made.extra.end(), std::back_inserter(mixed.kept));
+  return mixed;
 }
 
 at::Tensor AttentionMixer::backward(at::Tensor gradient, const Parts& parts,
                                     const std::vector<at::Tensor>& kept, const PackedRows& rows,
                                     Parts& gradients) const {
-  const kernels::Attended attended{kept[0], kept[1]};
+  const kernels::Attended attended{kept[0], kept[1], {kept.begin() + 2, kept.end()}};
   const Parts x = by_head(parts);
   Parts made = by_head(gradients);
-  kernels::attention_backward(gradient.view(kept[0].sizes()), x[0], x[1], x[2], attended,
-                              rows.starts, options_, made[0], made[1], made[2]);
+  kernels::attention_backward(gradient.view(kept[0].sizes()), x[0], x[1], x[2], attended, rows.rows,
+                              options_, made[0], made[1], made[2]);
   turn(made, rows.rotation, kernels::Turn::kBack);
+  for (size_t i = 0; i < made.size(); ++i)
+    if (!gradients[i].defined()) gradients[i] = made[i].view(parts[i].sizes());
   return kept[0].view(gradient.sizes());
 }
 

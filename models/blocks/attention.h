@@ -24,7 +24,7 @@ class AttentionMixer final : public Mixer {
   bool overwrites_parts() const override { return false; }
 
  private:
-  // Views of the parts [T, heads, hd].
+  // Views of the parts [T, heads, hd]; undefined ones stay so.
   Parts by_head(const Parts& parts) const;
 
   int64_t heads_, kv_heads_, head_dim_;

@@ -4,10 +4,13 @@
 #include <ATen/core/grad_mode.h>
 
 #include "core/error.h"
+#include "kernels/embedding/embedding.h"
+#include "kernels/matmul/table.h"
 #include "kernels/rms_norm/rms_norm.h"
 #include "models/blocks/attention.h"
 #include "models/blocks/mlp.h"
 #include "models/blocks/placeholder.h"
+#include "models/blocks/replayed_half.h"
 
 namespace slmtune::models {
 
@@ -16,7 +19,9 @@ DecoderLayer pre_norm_layer(const ModelConfig& config, size_t layer, at::ScalarT
 }
 
 Decoder::Decoder(const ModelConfig& config, const LoadOptions& options, MakeLayer make)
-    : CausalLM(config), rotary_(config, options.dtype, options.device) {
+    : CausalLM(config),
+      rotary_(config, options.dtype, options.device),
+      written_(options.device) {
   dtype = options.dtype;
   device = options.device;
   embedding_ = placeholder({config.vocab_size, config.hidden_size}, dtype);
@@ -26,8 +31,13 @@ Decoder::Decoder(const ModelConfig& config, const LoadOptions& options, MakeLaye
     layers_.push_back(make(config, i, dtype));
 }
 
+at::Tensor Decoder::embedded_rows(const at::Tensor& ids, double scale) const {
+  return kernels::embedding(embedding_, ids,
+                            {.pad_id = config_.pad_id, .scale = scale, .type = dtype});
+}
+
 at::Tensor Decoder::embed(const at::Tensor& ids, const Layout& layout) const {
-  const at::Tensor embedded = at::embedding(embedding_, ids, config_.pad_id);
+  const at::Tensor embedded = embedded_rows(ids);
   return on_embedding ? on_embedding(embedded, layout) : embedded;
 }
 
@@ -35,13 +45,21 @@ at::Tensor Decoder::last_norm(const at::Tensor& x, const at::Tensor& weight) con
   return kernels::rms_norm(x, weight, config_.rms_norm_eps);
 }
 
-at::Tensor Decoder::run_layers(const at::Tensor& ids, const Layout& layout, KvCache* cache) const {
+at::Tensor Decoder::run_layers(const at::Tensor& ids, const Layout& given, KvCache* cache) const {
+  const Layout layout = given.on(ids.device());
   const Rotation rotation = rotary_.at(layout);
+  written_.begin();
+  LayerForm form{.written = &written_,
+                 .matmul = matmul,
+                 .mlp_tile = mlp_tile,
+                 .joins_low_rank = joins_low_rank};
+  if (offload_inputs) form.inputs = std::make_shared<kernels::HostStack>(ids.device());
   at::Tensor x = embed(ids, layout);
   for (size_t i = 0; i < layers_.size(); ++i) {
-    const bool recompute = static_cast<int64_t>(i) < recompute_layers;
-    const LayerInput input{rotation, layout, cache, i, use_fused, recompute};
-    x = layers_[i].mlp.forward(layers_[i].attention.forward(x, input), input);
+    const auto number = static_cast<int64_t>(i);
+    const LayerInput input{rotation,  layout, cache, i, use_fused, number < recompute_layers,
+                           form};
+    x = layer_forward(layers_[i].attention, layers_[i].mlp, x, input, number < recompute_whole);
   }
   return last_norm(x, norm_);
 }
@@ -75,7 +93,7 @@ at::Tensor Decoder::hidden(const at::Tensor& ids, const Layout& layout, KvCache*
 }
 
 at::Tensor Decoder::logits(const at::Tensor& hidden) {
-  const at::Tensor out = at::linear(hidden, head_.defined() ? head_ : embedding_);
+  const at::Tensor out = kernels::scores(hidden, head_.defined() ? head_ : embedding_);
   return dtype == at::kDouble ? out : out.to(at::kFloat);
 }
 

@@ -27,12 +27,15 @@ class Decoder : public CausalLM {
 
   at::Tensor hidden(const at::Tensor& ids, const Layout& layout, KvCache* cache) override;
   at::Tensor logits(const at::Tensor& hidden) override;
+  void settle() override { written_.settle(); }
   Head head() const override;
   void for_each_linear(const VisitLinear& visit) override;
   void for_each_parameter(const VisitTensor& visit) override;
 
  protected:
   virtual at::Tensor embed(const at::Tensor& ids, const Layout& layout) const;  // [T] -> [T, D]
+  // Rows of the table times a factor, nothing else.
+  at::Tensor embedded_rows(const at::Tensor& ids, double scale = 1.0) const;
   virtual at::Tensor last_norm(const at::Tensor& x, const at::Tensor& weight) const;
 
  private:
@@ -42,6 +45,7 @@ class Decoder : public CausalLM {
   at::Tensor embedding_, norm_, head_;  // head_ is undefined when tied to the embedding
   std::vector<DecoderLayer> layers_;
   RotaryEmbedding rotary_;
+  mutable kernels::WrittenWeights written_;
 };
 
 // Family::build of a family that needs no more than its kind of layer.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "kernels/quant/quantised_weight.h"
 
 namespace slmtune::models {
 namespace {
@@ -31,20 +32,41 @@ bool is_plain(const Linear& linear) {
 
 // One linear of a half, its weight written out in x's dtype.
 struct Projection {
-  Projection(const Linear& linear, at::ScalarType type)
-      : weight(linear.weight->dense(type)), bias(linear.bias) {}
-
   // x·Wᵀ (+ bias)
   at::Tensor forward(const at::Tensor& x) const {
-    return bias.defined() ? at::addmm(bias, x, weight.t()) : x.mm(weight.t());
+    if (matmul == kernels::Matmul::kModel && bias.defined()) return at::addmm(bias, x, weight.t());
+    const at::Tensor y = kernels::times_transposed(x, weight, matmul);
+    return bias.defined() ? at::Tensor(y).add_(bias) : y;
   }
 
   at::Tensor weight, bias;
+  kernels::Matmul matmul;
 };
 
 // y += s · low · Bᵀ
 void add_low_rank(at::Tensor& y, const at::Tensor& low, const LowRank& adapter) {
   y.addmm_(low, adapter.b.to(y.scalar_type()).t(), 1.0, adapter.scale);
+}
+
+// Columns behind the inputs' weights that all their adapters' B go to, as they lie in u: whole
+// pieces of 16 bytes. 0 where a weight is not written out each time.
+int64_t room_for_low_rank(const Half& half, const std::vector<std::optional<LowRank>>& adapters) {
+  int64_t ranks = 0;
+  for (size_t i = 0; i < half.inputs.size(); ++i) {
+    const kernels::FrozenWeight* weight = half.inputs[i].linear.weight.get();
+    if (dynamic_cast<const kernels::QuantisedWeight*>(weight) == nullptr) return 0;
+    if (adapters[i]) ranks += adapters[i]->a.size(0);
+  }
+  return (ranks + 7) / 8 * 8;
+}
+
+// s·B behind `weight`, from column `first` of its room on, and zeros beside it. -> [W, 0, s·B, 0]
+at::Tensor with_low_rank(const at::Tensor& weight, const LowRank& adapter, int64_t first) {
+  at::Tensor whole = kernels::with_room(weight);
+  const int64_t in = weight.size(1), rank = adapter.b.size(1);
+  whole.slice(1, in).zero_();
+  whole.narrow(1, in + first, rank).copy_(adapter.b.detach() * adapter.scale);
+  return whole;
 }
 
 // s·dYᵀ·low, formed as (lowᵀ·dY)ᵀ, which BLAS computes faster.
@@ -58,10 +80,14 @@ class Pass final : public torch::CustomClassHolder {
  public:
   Pass(const Half& half, const LayerInput& input)
       : half_(half),
-        rows_{input.rotation, input.layout.starts},
+        rows_{input.rotation, input.layout.rows()},
         recompute_(input.recompute),
+        written_(input.form.written),
+        matmul_(input.form.matmul),
         output_adapter_(active_adapter(half.output.linear)) {
     for (const NamedLinear& each : half.inputs) adapters_.push_back(active_adapter(each.linear));
+    if (input.form.joins_low_rank && written_ != nullptr && matmul_ == kernels::Matmul::kModel)
+      room_ = room_for_low_rank(half_, adapters_);
   }
 
   // A and B of every adapter, inputs first.
@@ -81,10 +107,17 @@ class Pass final : public torch::CustomClassHolder {
 
  private:
   at::ScalarType type() const { return x_.scalar_type(); }
+  at::Tensor dense(const Linear& linear, int64_t room = 0) const {
+    return written_ != nullptr ? written_->of(*linear.weight, type(), room)
+                               : linear.weight->dense(type());
+  }
   kernels::Normed normed_input() const {
     return kernels::rms_norm_forward(x_, half_.before.weight, half_.before.eps, half_.before.form);
   }
   at::Tensor stacked_a() const;
+  at::Tensor beside_low(const at::Tensor& normed) const;
+  at::Tensor input_product(size_t i, int64_t column, const at::Tensor& weight,
+                           const at::Tensor& normed) const;
   void project(const at::Tensor& normed, std::vector<at::Tensor>* weights);
   at::Tensor add_output(const at::Tensor& mixed);
   at::Tensor output_gradient(const at::Tensor& grad_y) const;
@@ -98,8 +131,11 @@ class Pass final : public torch::CustomClassHolder {
   const Half& half_;
   PackedRows rows_;
   bool recompute_;
+  kernels::WrittenWeights* written_;
+  kernels::Matmul matmul_;
   std::vector<std::optional<LowRank>> adapters_;  // one per input linear
   std::optional<LowRank> output_adapter_;
+  int64_t room_ = 0;  // behind the rows of h and of the inputs' weights, for u and B
 
   at::Tensor x_;                     // [T, D]
   at::Tensor low_in_, low_out_;      // h·[A₁; A₂; …]ᵀ and mixed·Aᵀ [T, ranks]
@@ -117,19 +153,34 @@ at::Tensor Pass::stacked_a() const {
   return rows.size() == 1 ? rows.front() : at::cat(rows);
 }
 
+// h [T, D]; where products take the adapters along, its rows have u and zeros behind them.
+at::Tensor Pass::beside_low(const at::Tensor& normed) const {
+  if (room_ == 0) return normed;
+  const at::Tensor rest = at::zeros({normed.size(0), room_ - low_in_.size(1)}, normed.options());
+  return at::cat({normed, low_in_, rest}, 1).narrow(1, 0, normed.size(1));
+}
+
+// y of input linear i, whose part of u begins at `column`.
+at::Tensor Pass::input_product(size_t i, int64_t column, const at::Tensor& weight,
+                               const at::Tensor& normed) const {
+  const at::Tensor& bias = half_.inputs[i].linear.bias;
+  const std::optional<LowRank>& adapter = adapters_[i];
+  if (adapter && room_ > 0 && kernels::room_behind(weight) == room_)
+    return Projection{with_low_rank(weight, *adapter, column), bias, matmul_}.forward(
+        kernels::with_room(normed));
+  at::Tensor y = Projection{weight, bias, matmul_}.forward(normed);
+  if (adapter) add_low_rank(y, low_in_.narrow(1, column, adapter->a.size(0)), *adapter);
+  return y;
+}
+
 // Fills outputs_, and `weights` with what was multiplied by when the caller will need it again.
 void Pass::project(const at::Tensor& normed, std::vector<at::Tensor>* weights) {
   int64_t column = 0;
   for (size_t i = 0; i < half_.inputs.size(); ++i) {
-    const Projection projection(half_.inputs[i].linear, type());
-    at::Tensor y = projection.forward(normed);
-    if (adapters_[i]) {
-      const int64_t rank = adapters_[i]->a.size(0);
-      add_low_rank(y, low_in_.narrow(1, column, rank), *adapters_[i]);
-      column += rank;
-    }
-    outputs_.push_back(std::move(y));
-    if (weights != nullptr) weights->push_back(projection.weight);
+    const at::Tensor weight = dense(half_.inputs[i].linear, room_);
+    outputs_.push_back(input_product(i, column, weight, normed));
+    if (adapters_[i]) column += adapters_[i]->a.size(0);
+    if (weights != nullptr) weights->push_back(weight);
   }
   Parts parts = parts_of(outputs_, *half_.mixer);
   half_.mixer->prepare(parts, rows_);
@@ -137,7 +188,8 @@ void Pass::project(const at::Tensor& normed, std::vector<at::Tensor>* weights) {
 
 // x + after(mixed·Wᵀ + bias + s·low·Bᵀ)
 at::Tensor Pass::add_output(const at::Tensor& mixed) {
-  const Projection projection(half_.output.linear, type());
+  const Linear& linear = half_.output.linear;
+  const Projection projection{dense(linear), linear.bias, matmul_};
   if (output_adapter_) low_out_ = mixed.mm(output_adapter_->a.to(type()).t());
   const Norm& after = half_.after;
   if (after.weight.defined()) {
@@ -145,15 +197,18 @@ at::Tensor Pass::add_output(const at::Tensor& mixed) {
     if (output_adapter_) add_low_rank(projected_, low_out_, *output_adapter_);
     return kernels::rms_norm_forward(projected_, after.weight, after.eps, after.form).y.add_(x_);
   }
-  at::Tensor y = at::addmm(x_, mixed, projection.weight.t());
+  at::Tensor y = matmul_ == kernels::Matmul::kModel
+                     ? at::addmm(x_, mixed, projection.weight.t())
+                     : kernels::times_transposed(mixed, projection.weight, matmul_).add_(x_);
   if (output_adapter_) add_low_rank(y, low_out_, *output_adapter_);
   return projection.bias.defined() ? y.add_(projection.bias) : y;
 }
 
 at::Tensor Pass::forward(const at::Tensor& x) {
   x_ = x.detach().contiguous();
-  const at::Tensor normed = normed_input().y;
+  at::Tensor normed = normed_input().y;
   if (const at::Tensor a = stacked_a(); a.defined()) low_in_ = normed.mm(a.t());
+  normed = beside_low(normed);
   project(normed, nullptr);
   Mixer::Mixed mixed = half_.mixer->mix(parts_of(outputs_, *half_.mixer), rows_);
   mixed_ = std::move(mixed.kept);
@@ -171,7 +226,7 @@ at::Tensor Pass::output_gradient(const at::Tensor& grad_y) const {
 
 // dY·W + (s·dY·B)·A; the bracket is `grad_low`.
 at::Tensor Pass::mixed_gradient(const at::Tensor& grad_out, at::Tensor& grad_low) const {
-  at::Tensor gradient = grad_out.mm(half_.output.linear.weight->dense(type()));
+  at::Tensor gradient = kernels::times(grad_out, dense(half_.output.linear), matmul_);
   if (output_adapter_) {
     grad_low = grad_out.mm(output_adapter_->b.to(type())).mul_(output_adapter_->scale);
     gradient.addmm_(grad_low, output_adapter_->a.to(type()));
@@ -182,13 +237,18 @@ at::Tensor Pass::mixed_gradient(const at::Tensor& grad_out, at::Tensor& grad_low
 // outputs_ become their gradients. Returns what the mixer made of them.
 at::Tensor Pass::pull_through_mixer(at::Tensor gradient) {
   const Mixer& mixer = *half_.mixer;
-  std::vector<at::Tensor> made = outputs_;
-  if (!mixer.overwrites_parts())
-    for (at::Tensor& each : made) each = at::empty_like(each);
-  Parts into = parts_of(made, mixer);
-  const at::Tensor mixed =
-      mixer.backward(std::move(gradient), parts_of(outputs_, mixer), mixed_, rows_, into);
-  outputs_ = std::move(made);
+  const Parts parts = parts_of(outputs_, mixer);
+  if (mixer.overwrites_parts()) {
+    Parts into = parts;
+    return mixer.backward(std::move(gradient), parts, mixed_, rows_, into);
+  }
+  // One linear for all parts wants its gradient in one piece; separate ones take what is made.
+  const bool is_joined = outputs_.size() != parts.size();
+  std::vector<at::Tensor> made(outputs_.size());
+  if (is_joined) made.front() = at::empty_like(outputs_.front());
+  Parts into = is_joined ? parts_of(made, mixer) : made;
+  const at::Tensor mixed = mixer.backward(std::move(gradient), parts, mixed_, rows_, into);
+  outputs_ = is_joined ? std::move(made) : std::move(into);
   return mixed;
 }
 
@@ -207,12 +267,14 @@ at::Tensor Pass::input_gradient(const at::Tensor& grad_low,
                                 std::vector<at::Tensor>& weights) const {
   at::Tensor sum;
   for (size_t i = 0; i < outputs_.size(); ++i) {
-    const at::Tensor weight = weights.empty() ? half_.inputs[i].linear.weight->dense(type())
+    const at::Tensor weight = weights.empty() ? dense(half_.inputs[i].linear, room_)
                                               : std::exchange(weights[i], at::Tensor());
-    if (sum.defined())
+    if (!sum.defined())
+      sum = kernels::times(outputs_[i], weight, matmul_);
+    else if (matmul_ == kernels::Matmul::kModel)
       sum.addmm_(outputs_[i], weight);
     else
-      sum = outputs_[i].mm(weight);
+      sum.add_(kernels::times(outputs_[i], weight, matmul_));
   }
   if (grad_low.defined()) sum.addmm_(grad_low, stacked_a());
   return sum;
@@ -239,7 +301,7 @@ variable_list Pass::backward(const at::Tensor& grad_y, bool with_x) {
   SLMTUNE_ASSERT(x_.defined(), "the backward pass of a fused half runs once");
   const kernels::Normed normed = normed_input();
   std::vector<at::Tensor> weights;
-  if (recompute_) project(normed.y, with_x ? &weights : nullptr);
+  if (recompute_) project(beside_low(normed.y), with_x ? &weights : nullptr);
 
   const at::Tensor grad_out = output_gradient(grad_y);
   at::Tensor grad_low_out;
@@ -285,8 +347,8 @@ struct FusedHalf : torch::autograd::Function<FusedHalf> {
 }  // namespace
 
 bool can_fuse(const Half& half, const at::Tensor& x, const LayerInput& input) {
-  if (!input.fused || input.cache != nullptr || !at::GradMode::is_enabled() || !x.is_cpu())
-    return false;
+  if (!input.fused || input.cache != nullptr || !at::GradMode::is_enabled()) return false;
+  if (!x.is_cpu() && !x.is_cuda()) return false;
   if (trains(half.before.weight) || trains(half.after.weight)) return false;
   bool records = x.requires_grad();
   const auto plain = [&](const Linear& linear) {

@@ -2,7 +2,9 @@
 // for plain low-rank adapters over frozen weights of any storage format. Proven equal to the
 // generic path for every family and format by tests/conformance/fused_laws_test.cpp.
 //
-//   forward    h = norm(x);  u = h·[A₁; A₂; …]ᵀ, once for all inputs;  yᵢ = h·Wᵢᵀ + sᵢ·uᵢ·Bᵢᵀ
+//   forward    h = norm(x);  u = h·[A₁; A₂; …]ᵀ, once for all inputs;  yᵢ = h·Wᵢᵀ + sᵢ·uᵢ·Bᵢᵀ,
+//              added to the product or, with LayerForm::joins_low_rank, within it:
+//              yᵢ = [h, u]·[Wᵢ, 0, sᵢ·Bᵢ, 0]ᵀ, which saves reading and writing y once more
 //              y = x + mix(y₁, y₂, …)·Wᵀ + s·u'·Bᵀ, the residual added inside the product
 //   backward   h and the gated activation are made again; gate, up and the gradient of their
 //   product
@@ -26,8 +28,8 @@
 
 namespace slmtune::models {
 
-// Whether something is to be recorded on the CPU and no parameter of the half trains but A and B of
-// adapters that are low_rank().
+// Whether something is to be recorded, on the CPU or a GPU, and no parameter of the half trains but
+// A and B of adapters that are low_rank().
 bool can_fuse(const Half& half, const at::Tensor& x, const LayerInput& input);
 
 // x [T, D] -> [T, D]. The backward pass may run once, and gives first derivatives only. `half` must

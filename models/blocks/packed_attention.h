@@ -2,9 +2,6 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
-#include <vector>
-
 #include "kernels/attention/attention.h"
 
 namespace slmtune::models {
@@ -12,10 +9,9 @@ namespace slmtune::models {
 using kernels::AttentionOptions;
 
 // q [T, H, hd], k and v [T, K, hd] (H a multiple of K: consecutive query heads share a key head) ->
-// [T, H, hd]. Softmax in float32 or better. Differentiable; the same bits on every run on the CPU.
-// On other devices rows without a soft-cap and no longer than the window run through LibTorch's
-// fused kernel, others through exact_attention.
+// [T, H, hd]. Softmax in float32 or better. Differentiable, by one node for all rows: the graph
+// stays small however many short rows a micro-batch packs. The same bits on every run on the CPU.
 at::Tensor packed_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                            const std::vector<int64_t>& starts, const AttentionOptions& options);
+                            const kernels::RowStarts& rows, const AttentionOptions& options);
 
 }  // namespace slmtune::models

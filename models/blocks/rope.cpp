@@ -59,9 +59,7 @@ at::Tensor RotaryEmbedding::frequencies(int64_t length) const {
   return short_;
 }
 
-at::Tensor RotaryEmbedding::angles(const at::Tensor& positions) const {
-  const bool by_length = depends_on_length() && positions.size(0) > 0;
-  const int64_t length = by_length ? positions.max().item<int64_t>() + 1 : 0;
+at::Tensor RotaryEmbedding::angles(const at::Tensor& positions, int64_t length) const {
   return at::outer(positions.to(short_.options()), frequencies(length));
 }
 
@@ -69,11 +67,14 @@ Rotation RotaryEmbedding::at(const Layout& layout) const {
   at::Tensor all;
   if (depends_on_length()) {
     std::vector<at::Tensor> rows;
-    for (size_t row = 0; row + 1 < layout.starts.size(); ++row)
-      rows.push_back(angles(layout.positions.slice(0, layout.starts[row], layout.starts[row + 1])));
+    for (size_t row = 0; row + 1 < layout.starts.size(); ++row) {
+      const int64_t tokens = layout.starts[row + 1] - layout.starts[row];
+      rows.push_back(angles(layout.positions.narrow(0, layout.starts[row], tokens),
+                            layout.first_position + tokens));
+    }
     all = at::cat(rows);
   } else {
-    all = angles(layout.positions);
+    all = angles(layout.positions, 0);
   }
   const double factor = scaling_.attention_factor;
   const auto scaled = [&](const at::Tensor& x) { return factor == 1.0 ? x : x * factor; };

@@ -29,7 +29,8 @@ class RotaryEmbedding {
   bool outdates(int64_t from, int64_t to) const;
 
  private:
-  at::Tensor angles(const at::Tensor& positions) const;  // [T] of one row -> [T, ⌈rotary_dim / 2⌉]
+  // [T] of one row whose last position is length − 1 -> [T, ⌈rotary_dim / 2⌉]
+  at::Tensor angles(const at::Tensor& positions, int64_t length) const;
   at::Tensor frequencies(int64_t length) const;
 
   double theta_;

@@ -5,28 +5,15 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "models/config_reader.h"
+#include "models/families/gguf_facts.h"
 #include "models/model_config.h"
 
 namespace slmtune::models {
 
-// How a family looks in GGUF (formats.md §6); export/ turns these facts into a file. A family
-// without them is exported as a Hugging Face folder only.
 class CausalLM;
 struct LoadOptions;
-
-struct GgufFacts {
-  std::string_view architecture;  // "llama", "qwen2"; empty: not written as GGUF
-  // Hugging Face name -> GGUF name; "{}" stands for the layer number on both sides,
-  // ".weight"/".bias" are kept.
-  std::vector<std::pair<std::string_view, std::string_view>> names;
-  bool permutes_query_key = false;     // adjacent-pair RoPE: rows of q and k are reordered
-  bool writes_rope_dimension = false;  // rope.dimension_count and vocab_size keys
-  bool writes_rope_factors = false;    // rope_freqs.weight for llama3 scaling
-};
 
 // Rope types of transformers' generic models.
 inline constexpr std::string_view kRopeTypes[] = {"default", "linear", "dynamic", "yarn", "llama3"};
@@ -47,7 +34,7 @@ struct Family {
   // fill_model().
   std::unique_ptr<CausalLM> (*build)(const ModelConfig& config,
                                      const LoadOptions& options) = nullptr;
-  GgufFacts gguf = {};
+  GgufFacts gguf = {};  // without them the family is exported as a Hugging Face folder only
   // JSON: keys that a tiny model of the tests needs beside its sizes, so that the laws of
   // tests/conformance meet what is special here (a window shorter than the text, soft-caps on).
   std::string_view tiny_config = {};

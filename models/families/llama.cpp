@@ -3,7 +3,7 @@
 #include "models/blocks/decoder.h"
 #include "models/families/internal/layer_types.h"
 #include "models/families/internal/rows.h"
-#include "models/families/pre_norm_names.h"
+#include "models/families/llama_gguf.h"
 
 namespace slmtune::models {
 namespace {
@@ -22,11 +22,7 @@ Family llama_family() {
           .model_type = "llama",
           .configure = configure,
           .build = make_decoder<pre_norm_layer>,
-          .gguf = {.architecture = "llama",
-                   .names = pre_norm_gguf_names(),
-                   .permutes_query_key = true,
-                   .writes_rope_dimension = true,
-                   .writes_rope_factors = true}};
+          .gguf = llama_gguf_facts()};
 }
 
 }  // namespace slmtune::models

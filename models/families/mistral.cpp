@@ -3,6 +3,7 @@
 #include "models/blocks/decoder.h"
 #include "models/families/internal/layer_types.h"
 #include "models/families/internal/rows.h"
+#include "models/families/llama_gguf.h"
 
 namespace slmtune::models {
 namespace {
@@ -20,6 +21,7 @@ Family mistral_family() {
           .defaults = R"({"max_position_embeddings": 131072, "sliding_window": 4096})",
           .configure = configure,
           .build = make_decoder<pre_norm_layer>,
+          .gguf = llama_gguf_facts(),
           .tiny_config = R"({"head_dim": 6, "sliding_window": 5})"};
 }
 

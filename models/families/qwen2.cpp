@@ -29,7 +29,10 @@ Family qwen2_family() {
                           "max_window_layers": 28})",
           .configure = configure,
           .build = make_decoder<pre_norm_layer>,
-          .gguf = {.architecture = "qwen2", .names = pre_norm_gguf_names()}};
+          .gguf = {.architecture = "qwen2",
+                   .names = pre_norm_gguf_names(),
+                   .rope_types = {"default", "linear", "yarn"},
+                   .fixes_head_dim = true}};
 }
 
 }  // namespace slmtune::models

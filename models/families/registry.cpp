@@ -9,10 +9,4 @@ std::span<const Family> families() {
   return rows;
 }
 
-const Family* find_family(std::string_view architecture) {
-  for (const Family& family : families())
-    if (family.architecture == architecture) return &family;
-  return nullptr;
-}
-
 }  // namespace slmtune::models

@@ -10,6 +10,7 @@
 
 #include "core/resumable_file.h"
 #include "core/text.h"
+#include "ops/hub/hub_errors.h"
 
 namespace slmtune::ops {
 namespace {

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "ops/hub/http.h"
+#include "ops/http/http.h"
+#include "ops/hub/address.h"
 #include "ops/hub/listing.h"
 #include "ops/hub/progress.h"
 

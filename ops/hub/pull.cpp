@@ -13,7 +13,7 @@
 #include "core/text.h"
 #include "ops/hub/cache.h"
 #include "ops/hub/download.h"
-#include "ops/hub/http.h"
+#include "ops/hub/hub_errors.h"
 #include "ops/hub/manifest.h"
 #include "ops/hub/progress.h"
 #include "ops/hub/selection.h"
@@ -56,6 +56,7 @@ class Pull {
     bool is_gathered = false;  // `done` is there and verified
   };
 
+  HttpReply ask(const std::string& url);
   Listing ask_hub();
   Listing find_listing();
   void ask_for_details(Listing& listing);
@@ -70,7 +71,11 @@ class Pull {
     if (request_.should_stop()) throw PullStopped{};
   }
   const HttpSession& session() {
-    if (!session_) session_.emplace(hub_, request_.stall_seconds);
+    if (!session_)
+      session_.emplace(HttpSettings{.token = hub_.token,
+                                    .certificate_file = hub_.certificate_file,
+                                    .only_https = hub_.endpoint.starts_with("https://"),
+                                    .stall_seconds = request_.stall_seconds});
     return *session_;
   }
   std::string where() const { return page_url(hub_, request_.repository); }
@@ -133,10 +138,14 @@ Listing Pull::find_listing() {
   return *cached;
 }
 
+HttpReply Pull::ask(const std::string& url) {
+  return session().get("the hub's list of files", {.url = url, .limit_bytes = kLongestAnswer},
+                       request_.retries, request_.should_stop);
+}
+
 Listing Pull::ask_hub() {
   const std::string url = info_url(hub_, request_.repository);
-  const HttpReply reply =
-      session().get(url, kLongestAnswer, request_.retries, request_.should_stop);
+  const HttpReply reply = ask(url);
   stop_if_wanted();
   if (!reply.succeeded()) throw_http_error(hub_, request_.repository, url, reply);
   Listing listing = parse_listing(reply.body, url);
@@ -153,8 +162,7 @@ void Pull::ask_for_details(Listing& listing) {
   };
   if (!lacks_hash()) return;
   const std::string url = tree_url(hub_, request_.repository, listing.commit);
-  const HttpReply reply =
-      session().get(url, kLongestAnswer, request_.retries, request_.should_stop);
+  const HttpReply reply = ask(url);
   stop_if_wanted();
   if (!reply.succeeded()) throw_http_error(hub_, request_.repository, url, reply);
   add_tree_details(listing, reply.body, url);

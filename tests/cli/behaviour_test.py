@@ -6,6 +6,7 @@ import pathlib
 import pty
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import unittest
@@ -13,7 +14,7 @@ import unittest
 from sandbox import PROGRAM, SOURCE, Sandbox
 from terminal import read_to_end
 
-COMMANDS = ["pull", "train", "eval", "generate", "chat", "merge", "export", "inspect", "data preview", "data tokenize",
+COMMANDS = ["pull", "train", "eval", "generate", "chat", "merge", "export", "deploy", "inspect", "data preview", "data tokenize",
             "snapshots list", "snapshots show", "explain"]
 SNAPSHOT = "runs/faq#1"
 
@@ -147,14 +148,61 @@ class Behaviour(unittest.TestCase):
 
     def test_exports_are_readable_and_reported(self):
         for encoding in ("f32", "f16", "bf16", "q8_0"):
-            report = self.run_json("export", SNAPSHOT, "--encoding", encoding, "--to", f"out/{encoding}.gguf")
-            self.assertEqual(report["bytes"], box.path(f"out/{encoding}.gguf").stat().st_size)
-            seen = self.run_json("inspect", f"out/{encoding}.gguf")
+            report = self.run_json("export", SNAPSHOT, "--encoding", encoding, "--to", f"reported/{encoding}.gguf")
+            self.assertEqual(report["bytes"], box.path(f"reported/{encoding}.gguf").stat().st_size)
+            seen = self.run_json("inspect", f"reported/{encoding}.gguf")
             self.assertEqual(len(seen["tensors"]), report["tensors"])
             self.assertEqual(seen["metadata"]["general.architecture"], "llama")
-        self.assertIn("FROM ./f32.gguf", box.path("out/Modelfile").read_text())
-        box.must("export", SNAPSHOT, "--format", "hf", "--to", "out/hf")
-        self.assertEqual(self.run_json("inspect", "out/hf")["architecture"], "LlamaForCausalLM")
+        self.assertIn("FROM ./f32.gguf", box.path("reported/Modelfile").read_text())
+        box.must("export", SNAPSHOT, "--format", "hf", "--to", "reported/hf")
+        self.assertEqual(self.run_json("inspect", "reported/hf")["architecture"], "LlamaForCausalLM")
+
+    def test_a_gguf_file_answers_and_scores_as_the_snapshot_it_was_made_from(self):
+        file = "served/served.gguf"
+        box.must("export", SNAPSHOT, "--encoding", "f32", "--to", file)
+        box.must("merge", SNAPSHOT, "--to", "served/hf")
+        words = ["--prompt", "What costs item 3?", "--greedy", "--max-tokens", "6"]
+        self.assertEqual(self.run_json("generate", file, *words), self.run_json("generate", "served/hf", *words))
+        ours = ["eval", file, "--data", "valid.jsonl"]
+        scores = [self.run_json("eval", model, *ours[2:])["models"][0] for model in (file, "served/hf")]
+        self.assertEqual(scores[0].pop("model"), file)
+        scores[1].pop("model")
+        self.assertEqual(*scores)
+        answer = box.must("chat", file, "--greedy", "--max-tokens", "4", "--json", stdin="What costs item 3?\n")
+        self.assertEqual(len(answer.stdout.splitlines()), 1)
+        ids = [box.must("data", "tokenize", "--model", model, "valid.jsonl").stdout for model in (file, "model")]
+        self.assertEqual(*ids)
+
+    def test_inspect_tells_what_a_gguf_file_holds_and_whether_it_can_be_run(self):
+        box.must("export", SNAPSHOT, "--encoding", "q8_0", "--to", "out/shown.gguf")
+        seen = self.run_json("inspect", "out/shown.gguf")
+        expected = {"architecture": "llama", "file_type": "q8_0", "template": "chatml", "runs": True}
+        self.assertEqual({key: seen[key] for key in expected}, expected)
+        self.assertEqual(seen["tokenizer"], {"kind": "byte-level BPE", "tokens": 2048, "split": "qwen2"})
+        self.assertEqual(sum(stored["bytes"] for stored in seen["encodings"]), seen["bytes"])
+        self.assertEqual({stored["name"] for stored in seen["encodings"]}, {"f32", "q8_0"})
+        text = box.must("inspect", "out/shown.gguf").stdout
+        self.assertIn("\nslmtune can run it\n", text)
+        raw = box.path("out/shown.gguf").read_bytes()
+        box.write("out/other.gguf", raw.replace(b"llama.context_length", b"lmama.context_length"))
+        seen = self.run_json("inspect", "out/other.gguf")
+        self.assertEqual((seen["runs"], seen["code"]), (False, "F100"))
+        self.assertIn("'llama.context_length'", seen["why"])
+        types = b"tokenizer.ggml.token_type" + struct.pack("<I", 9)  # an array …
+        self.assertIn(types + struct.pack("<I", 5), raw)  # … of int32, which other programs store without sign
+        box.write("out/unsigned.gguf", raw.replace(types + struct.pack("<I", 5), types + struct.pack("<I", 4)))
+        seen = self.run_json("inspect", "out/unsigned.gguf")
+        self.assertEqual((seen["runs"], seen["metadata"]["tokenizer.ggml.token_type"]), (True, {"length": 2048}))
+
+    def test_a_gguf_file_is_no_base_for_training_merging_or_adapters(self):
+        box.must("export", SNAPSHOT, "--encoding", "f16", "--to", "out/base.gguf")
+        for words, code in ((["merge", "out/base.gguf", "--to", "out/no"], "U005"),
+                            (["export", "out/base.gguf", "--to", "out/no.gguf"], "U005"),
+                            (["train", "faq.yaml", "--set", "model.path=out/base.gguf"], "U005"),
+                            (["generate", "out/base.gguf", "--adapter", "runs/faq/snapshots/0001", "--prompt", "x"], "U006")):
+            result = box.run(*words)
+            self.assertEqual(result.returncode, 64, result.stderr)
+            self.assertIn(f"error[{code}]", result.stderr)
 
     def test_exports_of_the_recipe_lie_in_the_store(self):
         summary = self.run_json("train", "faq.yaml", "--set", "export=[{format: gguf, encoding: q8_0}, {format: hf}]")

@@ -22,6 +22,10 @@ def tensors(path):
         return {name: (file.get_slice(name).get_dtype(), file.get_slice(name).get_shape()) for name in file.keys()}
 
 
+def snapshot_base(snapshot):
+    return json.loads((snapshot / "adapter_config.json").read_text())["base_model_name_or_path"]
+
+
 class Methods(unittest.TestCase):
     def trained(self, name, *settings, **options):
         result = train(name, *settings, **options)
@@ -112,9 +116,47 @@ class Methods(unittest.TestCase):
         self.refused("R012", "did you mean 'lora.plus_ratio'?", settings=["lora.loraplus_lr_ratio=16"])
         self.refused("R012", "did you mean 'train.neftune_alpha'?", settings=["train.neftune_noise_alpha=5"])
 
+    def test_an_adapter_is_handed_over_as_gguf(self):
+        snapshot, config, _ = self.trained("adapter", "export=[{format: gguf-lora}]", "lora.init=pissa", "lora.variant=rslora")
+        self.assertEqual(config["r"], 8)
+        made = box.path("runs/adapter/exports/0001/faq-LoRA.gguf").read_bytes()
+        self.assertEqual(made[:4], b"GGUF")
+        again = json.loads(box.must("export", "runs/adapter#1", "--format", "gguf-lora", "--to", "again/faq.gguf",
+                                    "--json").stdout)
+        self.assertEqual((again["format"], again["tensors"]), ("gguf-lora", 2 * 2 * 7))
+        self.assertEqual(box.path("again/faq.gguf").read_bytes(), made)
+        for line, code, text in (
+                (["runs/adapter#1", "--to", "again/faq.gguf"], 73, "error[W004]"),
+                (["runs/adapter#1", "--to", "more.gguf", "--encoding", "f16"], 64, "--encoding belongs to --format gguf"),
+                ([snapshot_base(snapshot), "--to", "more.gguf"], 64, "error[U005]")):
+            result = box.run("export", *line, "--format", "gguf-lora")
+            self.assertEqual(result.returncode, code, result.stderr)
+            self.assertIn(text, result.stderr)
+
     def test_what_has_no_meaning_together_is_refused(self):
+        adapter = "export=[{format: gguf-lora}]"
+        self.refused("R007", "DoRA", settings=["lora.variant=dora", adapter])
+        self.refused("R007", "method full", settings=[adapter], recipe="base.yaml")
+        self.refused("R007", "'encoding' belongs to format gguf", settings=["export=[{format: gguf-lora, encoding: f16}]"])
         self.refused("R007", "lora.init", settings=["lora.variant=dora", "lora.init=pissa"])
         self.refused("R007", "method full", settings=["lora.plus_ratio=16"], recipe="base.yaml")
+        for setting in ("lora.variant=dora", "lora.dropout=0.1"):
+            self.refused("R007", "'train.matmul: int8'", settings=["train.matmul=int8", setting])
+        self.refused("R007", "method full", settings=["train.matmul=fp8"], recipe="base.yaml")
+        self.refused("R005", "'fp8'", settings=["train.matmul=fp4"])
+
+    def test_8_bit_products_want_a_gpu(self):
+        for word in ("fp8", "int8"):
+            result = train("products", "train.matmul=" + word, words=["--device", "cpu"])
+            self.assertEqual(result.returncode, 69, result.stderr)
+            self.assertIn(f"error[G015]: '{word}' products are not available on the CPU", result.stderr)
+        self.assertFalse(box.path("runs/products/runs").exists())
+
+    def test_inputs_that_wait_in_memory_change_nothing(self):
+        plain = self.trained("plain", "train.recompute_whole=all", "train.recompute=all")[2]
+        waits = self.trained("waits", "train.recompute_whole=all", "train.recompute=all", "train.offload=inputs",
+                             "train.graphs=none")[2]
+        self.assertEqual(plain["valid_loss"], waits["valid_loss"])
 
     def test_another_value_goes_not_on(self):
         result = train("kept", words=["--set", "train.max_minutes=0.000001", "--set", "train.max_steps=50"])

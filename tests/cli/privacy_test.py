@@ -1,5 +1,5 @@
-"""What stays in the building: no command but pull opens a network socket, files are for their owner alone, and the
-texts of the users' rows stand in no log, report, message or snapshot.
+"""What stays in the building: no command but pull, and deploy to a server, opens a network socket, files are for their owner
+alone, and the texts of the users' rows stand in no log, report, message or snapshot.
 """
 import json
 import os
@@ -44,7 +44,8 @@ class Commands:
            ("inspect", "out.gguf"), ("snapshots", "list", "runs/faq"), ("snapshots", "show", "runs/faq#latest"),
            ("snapshots", "verify", "--store", "runs/faq"), ("snapshots", "promote", "runs/faq#latest"),
            ("snapshots", "gc", "--store", "runs/faq", "--dry-run"), ("data", "preview", "faq.yaml"),
-           ("train", "faq.yaml", "--dry-run")]
+           ("train", "faq.yaml", "--dry-run"),
+           ("deploy", "runs/faq#latest", "--target", "shelf", "--kind", "folder", "--set", "path=shelf")]
 
 
 class Network(unittest.TestCase):

@@ -1,5 +1,6 @@
 """`slmtune pull` against a hub of the test's own (hub_server.py): what is fetched, what is verified, what is resumed, what the
 token is sent to, and what is said when something is wrong."""
+import contextlib
 import fcntl
 import json
 import os
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.request
 
 from hub_server import (Corrupt, Cut, HubServer, Longer, Redirect, Shorter, Slow, Status, Together, WholeFile, WrongRange)
 from terminal import read_to_end
@@ -31,6 +33,9 @@ SHARDS = {"config.json": b"{}", "model.safetensors.index.json": b'{"weight_map":
 
 class Pull(unittest.TestCase):
     def setUp(self):
+        # Connections are taken in order: behind this answer no request of a pull that was killed before waits for its turn.
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(hub.url + "/nothing", timeout=30).close()
         hub.reset()
         hub.models.clear()
         hub.add("org/tiny", TINY)

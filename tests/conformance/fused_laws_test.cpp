@@ -159,6 +159,8 @@ TEST_P(FusedLaws, RecomputingChangesNoBit) {
       trained->recompute_layers = layers;
       expect_same_bits(passes(*trained), kept);
     }
+    trained->recompute_whole = 1;  // the other recomputes its projections
+    expect_same_bits(passes(*trained), kept);
   }
 }
 
@@ -277,6 +279,7 @@ class CountingWeight final : public kernels::FrozenWeight {
     return weight_->dense(dtype);
   }
   std::map<std::string, at::Tensor> state() const override { return weight_->state(); }
+  void to(at::Device device) override { weight_->to(device); }
   int64_t in_features() const override { return weight_->in_features(); }
   int64_t out_features() const override { return weight_->out_features(); }
   uint64_t bytes() const override { return weight_->bytes(); }
@@ -332,10 +335,15 @@ TEST_P(FusedPath, ReplayingChangesNoBit) {
     const Passes kept = passes(*trained);
     const at::Tensor after = at::rand({4});
     trained->recompute_layers = 1;
-    EXPECT_EQ(nodes_named(trained->hidden(some_ids(kTokens), rows()), "ReplayedHalf"), 2);
+    EXPECT_EQ(nodes_named(trained->hidden(some_ids(kTokens), rows()), "Replayed"), 2);
     at::manual_seed(3);
     expect_same_bits(passes(*trained), kept);
     EXPECT_TRUE(at::equal(at::rand({4}), after));  // the generator goes on as if nothing were drawn
+    trained->recompute_whole = 2;
+    EXPECT_EQ(nodes_named(trained->hidden(some_ids(kTokens), rows()), "Replayed"), 2);
+    at::manual_seed(3);
+    expect_same_bits(passes(*trained), kept);
+    EXPECT_TRUE(at::equal(at::rand({4}), after));
   }
 }
 
@@ -366,7 +374,9 @@ TEST_P(FusedPath, ReplayingServesFullTraining) {
       [](const std::string&, at::Tensor& tensor) { tensor.set_requires_grad(true); });
   const Passes kept = passes(*trained);
   trained->recompute_layers = 2;
-  EXPECT_EQ(nodes_named(trained->hidden(some_ids(kTokens), rows()), "ReplayedHalf"), kHalves);
+  EXPECT_EQ(nodes_named(trained->hidden(some_ids(kTokens), rows()), "Replayed"), kHalves);
+  expect_same_bits(passes(*trained), kept);
+  trained->recompute_whole = 2;
   expect_same_bits(passes(*trained), kept);
 }
 

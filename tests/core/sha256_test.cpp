@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/hash_ahead.h"
 #include "tests/support/temp_folder.h"
 
 namespace slmtune {
@@ -27,6 +28,26 @@ TEST(Hasher, TakesTheBytesInAnyPieces) {
     Hasher moved = std::move(hasher);
     EXPECT_EQ(moved.finish(), kind == HashKind::kSha256 ? kSha256OfAbc : kSha1OfAbc);
   }
+}
+
+TEST(HashAhead, GivesTheHashOfTheFileWhateverItsPath) {
+  testing::TempFolder folder;
+  const std::filesystem::path file = folder.write("a", "abc");
+  hash_ahead({file, folder.path() / "missing"});
+  EXPECT_EQ(hashed_ahead(file.parent_path() / "." / "a"), kSha256OfAbc);
+  EXPECT_EQ(sha256_file(file), kSha256OfAbc);
+  EXPECT_EQ(hashed_ahead(folder.path() / "missing"), std::nullopt);
+  EXPECT_EQ(hashed_ahead(folder.write("b", "abc")), std::nullopt);
+}
+
+TEST(HashAhead, AFileThatChangedIsHashedAnew) {
+  testing::TempFolder folder;
+  const std::filesystem::path file = folder.write("a", "before it changes");
+  hash_ahead({file});
+  EXPECT_TRUE(hashed_ahead(file));
+  folder.write("a", "abc");
+  EXPECT_EQ(hashed_ahead(file), std::nullopt);
+  EXPECT_EQ(sha256_file(file), kSha256OfAbc);
 }
 
 }  // namespace

@@ -120,6 +120,57 @@ TEST(Packer, IsDeterministic) {
   for (size_t i = 0; i < first.size(); ++i) EXPECT_EQ(first[i].ids, second[i].ids);
 }
 
+// Micro-batches of every rank, and all rows that they hold.
+struct Dealt {
+  std::vector<std::vector<MicroBatch>> of_rank;
+  std::multiset<uint64_t> rows;
+  std::set<int64_t> numbers;
+  std::vector<size_t> tokens;
+};
+
+Dealt dealt_to(int ranks, const Rows& rows, int64_t budget, bool packed) {
+  Dealt dealt;
+  for (int rank = 0; rank < ranks; ++rank) {
+    dealt.of_rank.push_back(pack(rows, numbers(rows.size()), budget, packed, {rank, ranks}));
+    dealt.tokens.push_back(0);
+    for (const MicroBatch& batch : dealt.of_rank.back()) {
+      EXPECT_LE(static_cast<int64_t>(batch.ids.size()), budget);
+      dealt.rows.insert(batch.rows.begin(), batch.rows.end());
+      EXPECT_TRUE(dealt.numbers.insert(batch.number).second);
+      dealt.tokens.back() += batch.ids.size();
+    }
+  }
+  return dealt;
+}
+
+TEST(Packer, RanksShareTheRowsOfAStep) {
+  const Rows rows = rows_of(100, 40);
+  for (const bool packed : {true, false})
+    for (const int ranks : {1, 2, 3, 8}) {
+      const Dealt dealt = dealt_to(ranks, rows, 128, packed);
+      EXPECT_EQ(std::vector(dealt.rows.begin(), dealt.rows.end()), numbers(100));
+      EXPECT_EQ(*dealt.numbers.rbegin() + 1, static_cast<int64_t>(dealt.numbers.size()));
+      const auto [least, most] = std::minmax_element(dealt.tokens.begin(), dealt.tokens.end());
+      EXPECT_LE(*most - *least, packed ? 128u : 40u) << ranks;
+    }
+}
+
+TEST(Packer, RanksGetTheSameNumberOfMicroBatches) {
+  const Rows rows = rows_of(100, 40);
+  for (const int ranks : {2, 3, 8}) {
+    const Dealt dealt = dealt_to(ranks, rows, 128, true);
+    for (const auto& batches : dealt.of_rank)
+      EXPECT_EQ(batches.size(), dealt.of_rank[0].size()) << ranks;
+  }
+}
+
+TEST(Packer, RanksBeyondTheRowsGetNothing) {
+  const Dealt dealt = dealt_to(4, rows_of(2, 9), 128, true);
+  EXPECT_EQ(dealt.rows.size(), 2u);
+  EXPECT_EQ(dealt.of_rank[0].size() + dealt.of_rank[1].size() + dealt.of_rank[2].size(), 2u);
+  EXPECT_TRUE(dealt.of_rank[3].empty());
+}
+
 TEST(EpochOrder, IsAPermutationOfItsOwnForEachEpoch) {
   auto order = epoch_order(50, 7, 0);
   EXPECT_EQ(order, epoch_order(50, 7, 0));

@@ -78,6 +78,7 @@ TEST(Tokenise, TextBeginsWithBosOnceWhereTheTokenizerAddsIt) {
   for (const char* text : {"abc", "<|im_start|>abc"}) {
     example.spans = {{text, true}};
     EXPECT_THAT(tokenise(example, tokenizer, nullptr).ids, ElementsAre(300, 257, 301));
+    EXPECT_THAT(plain_ids(text, tokenizer), ElementsAre(300, 257));
   }
 }
 

@@ -45,11 +45,46 @@ TEST(GgufReader, TakesNarrowIntegersOfOtherWriters) {
             "");
 }
 
+TEST(GgufReader, TakesVersion2WhichIsTheSameInLittleEndian) {
+  Bytes out = gguf_head(1, 0, 2);
+  gguf_tensor(out, "w", {8}, 0, 0);
+  EXPECT_EQ(code_of(out.pad().raw(std::string(32, '\0')).str()), "");
+}
+
+// Two tensors of four bytes; the second begins at `offset`, the data where `padding` says.
+std::string with_alignment(uint32_t alignment, uint64_t offset, size_t padding, size_t data_bytes) {
+  Bytes out = gguf_head(2, 1);
+  out.text("general.alignment").number(uint32_t{4}).number(alignment);
+  gguf_tensor(out, "v", {1}, 0, 0);
+  gguf_tensor(out, "w", {1}, 0, offset);
+  return out.pad(padding).raw(std::string(data_bytes, '\0')).str();
+}
+
 TEST(GgufReader, TakesAnotherAlignment) {
-  Bytes out = gguf_head(1, 1);
-  out.text("general.alignment").number(uint32_t{4}).number(uint32_t{64});
-  gguf_tensor(out, "w", {1}, 0, 0);
-  EXPECT_EQ(code_of(out.pad(64).raw(std::string(64, '\0')).str()), "");
+  for (const uint32_t alignment : {8u, 16u, 64u, 4096u})
+    EXPECT_EQ(code_of(with_alignment(alignment, alignment, alignment, 2 * alignment)), "")
+        << alignment;
+}
+
+TEST(GgufReader, RefusesOffsetsOfAnotherAlignmentThanTheFileSays) {
+  EXPECT_EQ(code_of(with_alignment(64, 32, 64, 128)), "F092");
+  EXPECT_EQ(code_of(with_alignment(8, 32, 8, 64)), "F092");
+}
+
+TEST(GgufReader, RefusesDataOfAnotherAlignmentThanTheFileSays) {
+  EXPECT_EQ(code_of(with_alignment(4096, 4096, 32, 4096)), "F093");
+}
+
+TEST(GgufReader, RefusesASizeInBytesThatWrapsAlthoughItsElementsDoNot) {
+  // 2^62 numbers of eight bytes.
+  EXPECT_EQ(code_of(gguf_with_tensor("w", {1ull << 31, 1ull << 31}, 27, 0, 32)), "F092");
+}
+
+TEST(GgufReader, RefusesAKeyLongerThanTheFile) {
+  for (const uint64_t size : {uint64_t{1} << 15, uint64_t{1} << 40, ~uint64_t{0}}) {
+    const std::string file = gguf_head(0, 1).number(size).raw(std::string(64, 'k')).str();
+    EXPECT_EQ(code_of(file), size < 65535 ? "F093" : "F091") << size;
+  }
 }
 
 TEST(GgufReader, RefusesEveryTruncationOfAFile) {

@@ -8,7 +8,9 @@
 #include <set>
 
 #include "core/error.h"
+#include "export/mixtures/mixture.h"
 #include "models/families/family.h"
+#include "models/families/llama_gguf.h"
 #include "tests/export/tiny_parts.h"
 
 namespace slmtune::exporting {
@@ -79,12 +81,12 @@ TEST(SourceRow, RotatedDotProductsAreEqualInBothLayouts) {
   }
 }
 
-TEST(RopeFactors, FollowTheThreeRangesOfLlama3) {
+TEST(Llama3Divisors, FollowTheThreeRangesOfLlama3) {
   models::ModelConfig config;
   config.head_dim = 64;
   config.rope_theta = 500000;
   config.rope = {"llama3", 32.0, 1.0, 4.0, 8192};
-  const std::vector<float> factors = rope_factors(config);
+  const std::vector<float> factors = models::llama3_divisors(config);
   ASSERT_EQ(factors.size(), 32u);
   EXPECT_EQ(factors.front(), 1.0f);
   EXPECT_EQ(factors.back(), 32.0f);
@@ -97,14 +99,24 @@ TEST(RopeFactors, FollowTheThreeRangesOfLlama3) {
 
 TEST(PlanTensors, NamesEveryTensorOfAFamily) {
   for (const models::Family& family : models::families()) {
-    if (family.gguf.architecture.empty()) continue;  // refused: gguf_model_test.cpp
     const TinyParts tiny(family.architecture, {.tied = false});
-    const auto plan = plan_tensors(tiny.parts, family.gguf, *find_encoding("f16"));
+    const auto plan = plan_tensors(tiny.parts, family.gguf, *find_mixture("f16"));
     std::set<std::string> names;
     for (const PlannedTensor& planned : plan) names.insert(planned.name);
     EXPECT_EQ(names.size(), tiny.parts.tensors.size()) << family.architecture;
     EXPECT_TRUE(names.count("blk.1.ffn_down.weight"));
-    EXPECT_TRUE(names.count("output.weight"));
+  }
+}
+
+TEST(PlanTensors, OnlyNormsOfGemmaGrowByOne) {
+  for (const models::Family& family : models::families()) {
+    const TinyParts tiny(family.architecture);
+    for (const PlannedTensor& planned :
+         plan_tensors(tiny.parts, family.gguf, *find_mixture("q8_0"))) {
+      const bool grows =
+          family.model_type == "gemma2" && planned.name.find("_norm.weight") != std::string::npos;
+      EXPECT_EQ(planned.added, grows ? 1.0f : 0.0f) << planned.name;
+    }
   }
 }
 
@@ -112,8 +124,7 @@ TEST(PlanTensors, LeavesOutTheHeadOfATiedModelAndBuffers) {
   TinyParts tiny("LlamaForCausalLM", {.tied = true});
   tiny.add("lm_head.weight", {tiny.rows, 64});
   tiny.add("model.layers.0.self_attn.rotary_emb.inv_freq", {8});
-  for (const PlannedTensor& planned :
-       plan_tensors(tiny.parts, facts(tiny), *find_encoding("f16"))) {
+  for (const PlannedTensor& planned : plan_tensors(tiny.parts, facts(tiny), *find_mixture("f16"))) {
     EXPECT_NE(planned.name, "output.weight");
     EXPECT_EQ(planned.name.find("inv_freq"), std::string::npos);
   }
@@ -122,7 +133,7 @@ TEST(PlanTensors, LeavesOutTheHeadOfATiedModelAndBuffers) {
 TEST(PlanTensors, VectorsStayF32AndMatricesTakeTheEncoding) {
   const TinyParts tiny("Qwen2ForCausalLM", {.tied = true});
   for (const PlannedTensor& planned :
-       plan_tensors(tiny.parts, facts(tiny), *find_encoding("q8_0"))) {
+       plan_tensors(tiny.parts, facts(tiny), *find_mixture("q8_0"))) {
     const bool matrix = planned.source.shape.size() == 2;
     EXPECT_EQ(planned.encoding->name, matrix ? "q8_0" : "f32") << planned.name;
   }
@@ -131,7 +142,7 @@ TEST(PlanTensors, VectorsStayF32AndMatricesTakeTheEncoding) {
 TEST(PlanTensors, RowsThatDoNotDivideIntoBlocksFallBackToF16) {
   const TinyParts tiny("Qwen2ForCausalLM", {.tied = true, .intermediate = 80});
   for (const PlannedTensor& planned :
-       plan_tensors(tiny.parts, facts(tiny), *find_encoding("q8_0"))) {
+       plan_tensors(tiny.parts, facts(tiny), *find_mixture("q8_0"))) {
     const bool down = planned.name.find("ffn_down") != std::string::npos;
     EXPECT_EQ(planned.fell_back, down) << planned.name;
     if (planned.fell_back) {
@@ -140,22 +151,22 @@ TEST(PlanTensors, RowsThatDoNotDivideIntoBlocksFallBackToF16) {
   }
 }
 
-TEST(PlanTensors, OnlyQueriesAndKeysOfLlamaAreReordered) {
-  const TinyParts llama("LlamaForCausalLM", {});
-  for (const PlannedTensor& planned :
-       plan_tensors(llama.parts, facts(llama), *find_encoding("f16"))) {
-    const bool q = planned.name.find("attn_q.") != std::string::npos;
-    const bool k = planned.name.find("attn_k.") != std::string::npos;
-    EXPECT_EQ(planned.reordered_heads, q ? 4 : k ? 2 : 0) << planned.name;
+TEST(PlanTensors, OnlyQueriesAndKeysOfArchitectureLlamaAreReordered) {
+  for (const models::Family& family : models::families()) {
+    const TinyParts tiny(family.architecture);
+    const bool is_llama = family.gguf.architecture == "llama";
+    for (const PlannedTensor& planned :
+         plan_tensors(tiny.parts, family.gguf, *find_mixture("f16"))) {
+      const bool q = planned.name.find("attn_q.") != std::string::npos;
+      const bool k = planned.name.find("attn_k.") != std::string::npos;
+      EXPECT_EQ(planned.reordered_heads, !is_llama ? 0 : q ? 4 : k ? 2 : 0) << planned.name;
+    }
   }
-  const TinyParts qwen("Qwen2ForCausalLM", {});
-  for (const PlannedTensor& planned : plan_tensors(qwen.parts, facts(qwen), *find_encoding("f16")))
-    EXPECT_EQ(planned.reordered_heads, 0);
 }
 
 void expect_plan_error(const TinyParts& tiny, const std::string& code, const std::string& part) {
   try {
-    plan_tensors(tiny.parts, facts(tiny), *find_encoding("f16"));
+    plan_tensors(tiny.parts, facts(tiny), *find_mixture("f16"));
     FAIL() << "expected " << code;
   } catch (const FileFormatError& error) {
     EXPECT_EQ(error.code(), code);
@@ -181,22 +192,6 @@ TEST(PlanTensors, WholeNumbersAsWeightsAreRefused) {
   TinyParts tiny("LlamaForCausalLM", {});
   tiny.parts.tensors.front().dtype = DType::kI32;
   expect_plan_error(tiny, "F094", "I32");
-}
-
-TEST(ForEachRun, ReordersTheBiasOfQueries) {
-  PlannedTensor planned;
-  const std::vector<float> values{0, 1, 2, 3, 4, 5, 6, 7};
-  planned.source = {"q.bias", DType::kF32, {8}, [&](const auto& write) {
-                      write(std::as_bytes(std::span(values)));
-                    }};
-  planned.encoding = find_encoding("f32");
-  planned.reordered_heads = 2;
-  std::vector<float> stored;
-  for_each_run(planned, [&](int64_t first, std::span<const float> run) {
-    EXPECT_EQ(first, static_cast<int64_t>(stored.size()));
-    stored.insert(stored.end(), run.begin(), run.end());
-  });
-  EXPECT_EQ(stored, (std::vector<float>{0, 2, 1, 3, 4, 6, 5, 7}));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 //
 //   TinyParts tiny("LlamaForCausalLM", {.tied = false});
 //   write_gguf_model(tiny.parts, tiny.tokenizer(), "f16", path);
+//   TinyParts gemma("Gemma2ForCausalLM", {.keys = R"({"sliding_window": 32})"});
 #pragma once
 #include <filesystem>
 #include <map>
@@ -11,7 +12,9 @@
 #include <vector>
 
 #include "core/dtype.h"
+#include "core/shape.h"
 #include "export/export.h"
+#include "models/families/family.h"
 
 namespace slmtune::exporting {
 
@@ -21,6 +24,7 @@ struct TinyOptions {
   int64_t rows = 2048;  // of the embedding; the tokenizer has 2048 tokens
   DType dtype = DType::kF16;
   std::string rope = "default";
+  std::string keys = "{}";  // of config.json, beside the sizes
 };
 
 class TinyParts {
@@ -30,14 +34,16 @@ class TinyParts {
     models::ModelConfig& config = parts.config;
     parts.folder = std::filesystem::path(SLMTUNE_SOURCE_DIR) / "configs/models/tiny";
     parts.name = "tiny";
-    const bool qwen = architecture == "Qwen2ForCausalLM";
+    const models::Family& family = *models::find_family(architecture);
     Json json{{"architectures", {std::string(architecture)}},
-              {"model_type", qwen ? "qwen2" : "llama"},
+              {"model_type", std::string(family.model_type)},
               {"hidden_size", 64},
               {"intermediate_size", options.intermediate},
               {"num_hidden_layers", 2},
               {"num_attention_heads", 4},
               {"num_key_value_heads", 2},
+              {"head_dim", 16},
+              {"query_pre_attn_scalar", 16},
               {"rms_norm_eps", 1e-6},
               {"rope_theta", 10000.0},
               {"max_position_embeddings", 256},
@@ -52,18 +58,17 @@ class TinyParts {
                               {"low_freq_factor", 1.0},
                               {"high_freq_factor", 4.0},
                               {"original_max_position_embeddings", 64}};
+    json.update(Json::parse(options.keys));
     config = models::ModelConfig::from_json(json, "config.json");
-    add_all(qwen);
+    add_all(family.gguf);
   }
 
   void add(const std::string& name, std::vector<int64_t> shape) {
-    size_t count = 1;
-    for (int64_t size : shape) count *= static_cast<size_t>(size);
     std::normal_distribution<float> normal(name.find("norm") == std::string::npos ? 0.0f : 1.0f,
                                            0.1f);
     std::vector<float>& stored = values[name];
     std::vector<std::byte> bytes;
-    for (size_t i = 0; i < count; ++i) {
+    for (int64_t i = shape_elements(shape); i > 0; --i) {
       float value = normal(generator_);
       append(bytes, value);
       stored.push_back(value);
@@ -92,24 +97,36 @@ class TinyParts {
     bytes.insert(bytes.end(), raw.begin(), raw.end());
   }
 
-  void add_all(bool biases) {
-    add("model.embed_tokens.weight", {rows, 64});
-    for (int layer = 0; layer < 2; ++layer) {
-      const std::string prefix = "model.layers." + std::to_string(layer) + ".";
-      add(prefix + "input_layernorm.weight", {64});
-      add(prefix + "post_attention_layernorm.weight", {64});
-      for (const auto& [name, size] :
-           {std::pair{"q", 64}, std::pair{"k", 32}, std::pair{"v", 32}}) {
-        add(prefix + "self_attn." + name + "_proj.weight", {size, 64});
-        if (biases) add(prefix + "self_attn." + name + "_proj.bias", {size});
+  void add_all(const models::GgufFacts& facts) {
+    for (const auto& [module, gguf_name] : facts.names) {
+      if (module == "lm_head" && parts.config.tied_embeddings) continue;
+      const size_t hole = module.find("{}");
+      if (hole == std::string_view::npos) {
+        add_module(std::string(module));
+        continue;
       }
-      add(prefix + "self_attn.o_proj.weight", {64, 64});
-      add(prefix + "mlp.gate_proj.weight", {options_.intermediate, 64});
-      add(prefix + "mlp.up_proj.weight", {options_.intermediate, 64});
-      add(prefix + "mlp.down_proj.weight", {64, options_.intermediate});
+      for (int64_t layer = 0; layer < parts.config.layers; ++layer)
+        add_module(std::string(module).replace(hole, 2, std::to_string(layer)));
     }
-    add("model.norm.weight", {64});
-    if (!options_.tied) add("lm_head.weight", {rows, 64});
+  }
+
+  void add_module(const std::string& module) {
+    const models::ModelConfig& config = parts.config;
+    const int64_t width = config.hidden_size, inner = config.intermediate_size;
+    const int64_t queries = config.heads * config.head_dim,
+                  keys = config.kv_heads * config.head_dim;
+    const std::map<std::string, std::vector<int64_t>> shapes{
+        {"embed_tokens", {rows, width}}, {"lm_head", {rows, width}},
+        {"q_proj", {queries, width}},    {"k_proj", {keys, width}},
+        {"v_proj", {keys, width}},       {"qkv_proj", {queries + 2 * keys, width}},
+        {"o_proj", {width, queries}},    {"gate_proj", {inner, width}},
+        {"up_proj", {inner, width}},     {"gate_up_proj", {2 * inner, width}},
+        {"down_proj", {width, inner}}};
+    const std::string last = module.substr(module.rfind('.') + 1);
+    const auto shape = shapes.find(last);
+    add(module + ".weight", shape == shapes.end() ? std::vector<int64_t>{width} : shape->second);
+    if (config.attention_bias && (last == "q_proj" || last == "k_proj" || last == "v_proj"))
+      add(module + ".bias", {shape->second.front()});
   }
 
   TinyOptions options_;

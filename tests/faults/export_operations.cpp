@@ -3,6 +3,7 @@
 
 #include "core/atomic_file.h"
 #include "export/export.h"
+#include "export/verify/verify_file.h"
 #include "tests/export/tiny_parts.h"
 #include "tests/faults/train_operations.h"
 
@@ -51,6 +52,23 @@ Operation export_gguf(const std::shared_ptr<Tiny>& tiny) {
           }};
 }
 
+// What the program does last with a file that has passed.
+Operation write_record() {
+  return {"verify.json with a neighbour's record",
+          [](const fs::path& root) {
+            write_file(root / "a.gguf", "checked");
+            exporting::write_verify_record(root, {{"file", "b.gguf"}, {"bytes", 1}});
+          },
+          [](const fs::path& root) {
+            exporting::write_verify_record(root, {{"file", "a.gguf"}, {"bytes", 7}});
+          },
+          [](const fs::path& root, bool done) -> std::string {
+            const auto list = OrderedJson::parse(read_text_file(root / exporting::kVerifyName));
+            if (list["files"][0]["file"] != "b.gguf") return "the record of another file is lost";
+            return done && !exporting::read_verify_record(root / "a.gguf") ? "no record" : "";
+          }};
+}
+
 Operation export_folder(const std::shared_ptr<Tiny>& tiny) {
   auto complete = std::make_shared<Files>();
   const auto write = [tiny](const fs::path& to) {
@@ -75,7 +93,7 @@ Operation export_folder(const std::shared_ptr<Tiny>& tiny) {
 
 std::vector<Operation> export_operations() {
   auto tiny = std::make_shared<Tiny>();
-  return {export_gguf(tiny), export_folder(tiny)};
+  return {export_gguf(tiny), export_folder(tiny), write_record()};
 }
 
 }  // namespace slmtune::faults

@@ -49,11 +49,15 @@ size_t DiskModel::node_of(const std::string& path, bool is_synced) {
   if (auto known = by_inode_.find(status.st_ino); known != by_inode_.end()) return known->second;
   const size_t index = nodes_.size();
   by_inode_[status.st_ino] = index;
-  nodes_.push_back({S_ISDIR(status.st_mode), status.st_mode & 07777, {}, {}});
+  nodes_.push_back({S_ISDIR(status.st_mode), status.st_mode & 07777, {}, {}, {}});
   if (nodes_[index].is_folder) {
     Entries entries = scan(path, is_synced);
     if (!is_synced) nodes_[index].versions.push_back({});
     nodes_[index].versions.push_back(std::move(entries));
+  } else if (S_ISLNK(status.st_mode)) {
+    // Its text comes with its entry in the folder.
+    if (link(path.c_str(), held(index).c_str()) != 0) give_up(path);
+    nodes_[index].target = fs::read_symlink(path).string();
   } else {
     // Keeps the inode and its number while the model speaks of it.
     if (link(path.c_str(), held(index).c_str()) != 0) give_up(path);
@@ -124,6 +128,10 @@ std::string DiskModel::content_after(size_t index, Loss loss) {
 }
 
 void DiskModel::emit(size_t index, const std::string& path, Loss loss) {
+  if (!nodes_[index].target.empty()) {
+    fs::create_symlink(nodes_[index].target, path);
+    return;
+  }
   if (!nodes_[index].is_folder) {
     std::ofstream(path, std::ios::binary) << content_after(index, loss);
     chmod(path.c_str(), nodes_[index].mode);

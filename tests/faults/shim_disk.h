@@ -32,6 +32,7 @@ class DiskModel {
     mode_t mode = 0;
     std::string synced_content;     // files
     std::vector<Entries> versions;  // folders: as synced, then after each change
+    std::string target;             // links
   };
 
   size_t node_of(const std::string& path, bool is_synced);

@@ -1,5 +1,4 @@
 // config.json of a model.
-#include "core/json.h"
 #include "models/model_config.h"
 #include "tests/fuzz/fuzz_target.h"
 

@@ -5,6 +5,7 @@ Run it after a format changed:  python3 tests/fuzz/make_seeds.py
 """
 import base64
 import json
+import math
 import pathlib
 import struct
 import sys
@@ -35,7 +36,7 @@ def safetensors():
 
 
 def gguf_text(text):
-    return struct.pack("<Q", len(text)) + text.encode()
+    return struct.pack("<Q", len(text.encode())) + text.encode()
 
 
 def gguf_file(entries, tensors, data, alignment=32):
@@ -43,16 +44,56 @@ def gguf_file(entries, tensors, data, alignment=32):
     return out + bytes(-len(out) % alignment) + data
 
 
+def gguf_entry(key, kind, raw):
+    return gguf_text(key) + struct.pack("<I", kind) + raw
+
+
+def gguf_array(kind, count, raw):
+    return struct.pack("<IQ", kind, count) + raw
+
+
+def gguf_tensor(name, sizes, kind, offset):
+    return gguf_text(name) + struct.pack(f"<I{len(sizes)}QIQ", len(sizes), *sizes, kind, offset)
+
+
+def gguf_model(vocabulary):
+    """A llama of one layer: hidden 8, two heads, one of them for keys, eight tokens."""
+    text = lambda key, value: gguf_entry(key, 8, gguf_text(value))
+    count = lambda key, value: gguf_entry(key, 4, struct.pack("<I", value))
+    entries = [text("general.architecture", "llama"), text("general.type", "model"), count("llama.context_length", 16),
+               count("llama.embedding_length", 8), count("llama.block_count", 1), count("llama.feed_forward_length", 4),
+               count("llama.attention.head_count", 2), count("llama.attention.head_count_kv", 1),
+               gguf_entry("llama.attention.layer_norm_rms_epsilon", 6, struct.pack("<f", 1e-5)), *vocabulary(text, count)]
+    shapes = {"token_embd": [8, 8], "blk.0.attn_norm": [8], "blk.0.attn_q": [8, 8], "blk.0.attn_k": [8, 4],
+              "blk.0.attn_v": [8, 4], "blk.0.attn_output": [8, 8], "blk.0.ffn_norm": [8], "blk.0.ffn_gate": [8, 4],
+              "blk.0.ffn_up": [8, 4], "blk.0.ffn_down": [4, 8], "output_norm": [8], "rope_freqs": [2]}
+    tensors, offset = [], 0
+    for name, sizes in shapes.items():
+        tensors.append(gguf_tensor(name + ".weight", sizes, 0, offset))
+        offset += -(-4 * math.prod(sizes) // 32) * 32
+    return gguf_file(entries, tensors, struct.pack("<f", 1.0) * (offset // 4))
+
+
+def byte_level_vocabulary(text, count):
+    tokens, merges = ["a", "b", "c", "ab", "abc", "\u0120", "<|im_end|>", "[PAD7]"], ["a b", "ab c"]
+    return [text("tokenizer.ggml.model", "gpt2"), text("tokenizer.ggml.pre", "qwen2"),
+            gguf_entry("tokenizer.ggml.tokens", 9, gguf_array(8, 8, b"".join(map(gguf_text, tokens)))),
+            gguf_entry("tokenizer.ggml.token_type", 9, gguf_array(5, 8, struct.pack("<8i", 1, 1, 1, 1, 1, 1, 3, 5))),
+            gguf_entry("tokenizer.ggml.merges", 9, gguf_array(8, 2, b"".join(map(gguf_text, merges)))),
+            count("tokenizer.ggml.eos_token_id", 6), text("tokenizer.chat_template", "{{ '<|im_start|>' }}")]
+
+
+def sentencepiece_vocabulary(text, count):
+    tokens = ["<unk>", "<s>", "</s>", "a", "b", "ab", "\u2581", "\u2581a"]
+    return [text("tokenizer.ggml.model", "llama"), text("general.name", "Phi-3"),
+            gguf_entry("tokenizer.ggml.tokens", 9, gguf_array(8, 8, b"".join(map(gguf_text, tokens)))),
+            gguf_entry("tokenizer.ggml.token_type", 9, gguf_array(5, 8, struct.pack("<8i", 2, 3, 3, 1, 1, 1, 1, 1))),
+            gguf_entry("tokenizer.ggml.scores", 9, gguf_array(6, 8, struct.pack("<8f", 0, 0, 0, -3, -4, 0, -5, -1))),
+            gguf_entry("tokenizer.ggml.add_space_prefix", 7, b"\x01"), count("tokenizer.ggml.bos_token_id", 1)]
+
+
 def gguf():
-    def entry(key, kind, raw):
-        return gguf_text(key) + struct.pack("<I", kind) + raw
-
-    def array(kind, count, raw):
-        return struct.pack("<IQ", kind, count) + raw
-
-    def tensor(name, sizes, kind, offset):
-        return gguf_text(name) + struct.pack(f"<I{len(sizes)}QIQ", len(sizes), *sizes, kind, offset)
-
+    entry, array, tensor = gguf_entry, gguf_array, gguf_tensor
     scalars = [entry("general.architecture", 8, gguf_text("llama")), entry("a.u8", 0, b"\x01"), entry("a.i8", 1, b"\xff"),
                entry("a.u16", 2, b"\x01\x02"), entry("a.i16", 3, b"\x01\x02"), entry("a.u32", 4, bytes(4)),
                entry("a.i32", 5, bytes(4)), entry("a.f32", 6, bytes(4)), entry("a.bool", 7, b"\x01"),
@@ -64,6 +105,8 @@ def gguf():
     yield "scalars", gguf_file(scalars, [], b"")
     yield "arrays", gguf_file(arrays, [tensor("w", [4], 0, 0)], bytes(16), 64)
     yield "tensors", gguf_file([], [tensor("v", [8], 0, 0), tensor("q", [32, 2], 8, 32)], bytes(128))
+    yield "byte_level_model", gguf_model(byte_level_vocabulary)
+    yield "sentencepiece_model", gguf_model(sentencepiece_vocabulary)
 
 
 def json_files():

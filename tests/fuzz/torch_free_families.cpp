@@ -1,8 +1,9 @@
-// The registry of model families with two of their configurations and without their networks, so
-// that the reader of config.json is linked without LibTorch. Between them they use every part that
-// the families share.
+// The table of model families with two of their configurations and without their networks, so
+// that the readers of config.json and GGUF are linked without LibTorch. Between them they use every
+// part that the families share.
 #include "models/families/family.h"
 #include "models/families/internal/layer_types.h"
+#include "models/families/llama_gguf.h"
 
 namespace slmtune::models {
 namespace {
@@ -24,7 +25,10 @@ void configure_uniform(ModelConfig& config, const ConfigReader& keys) {
 
 std::span<const Family> families() {
   static const std::vector<Family> rows = {
-      {.architecture = "LlamaForCausalLM", .model_type = "llama", .configure = configure_windows},
+      {.architecture = "LlamaForCausalLM",
+       .model_type = "llama",
+       .configure = configure_windows,
+       .gguf = llama_gguf_facts()},
       {.architecture = "Phi3ForCausalLM",
        .model_type = "phi3",
        .defaults = R"({"rope_theta": 10000.0, "sliding_window": null})",
@@ -32,12 +36,6 @@ std::span<const Family> families() {
        .has_partial_rotation = true,
        .configure = configure_uniform}};
   return rows;
-}
-
-const Family* find_family(std::string_view architecture) {
-  for (const Family& family : families())
-    if (family.architecture == architecture) return &family;
-  return nullptr;
 }
 
 }  // namespace slmtune::models

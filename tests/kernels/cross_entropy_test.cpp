@@ -113,6 +113,21 @@ TEST(CrossEntropy, SameBitsForAnyThreadCount) {
   EXPECT_TRUE(at::equal(results[0].targets, results[1].targets));
 }
 
+TEST(CrossEntropy, ARowWithoutATargetHasNeitherLossNorGradient) {
+  at::manual_seed(4);
+  for (const auto& [dtype, loss, gradient] : kTolerances) {
+    Case given = random_case(3, 40, dtype);
+    given.targets[1] = kNoTarget;
+    const at::Tensor alone = cross_entropy(given.logits, given.targets, 3.0);
+    const at::Tensor losses = cross_entropy_in_place(given.logits, given.targets, 3.0);
+    EXPECT_TRUE(at::equal(alone, losses));
+    EXPECT_EQ(losses[1].item<double>(), 0.0);
+    EXPECT_GT(losses[2].item<double>(), 0.0);
+    EXPECT_EQ(given.logits[1].abs().max().item<double>(), 0.0);
+    EXPECT_GT(given.logits[2].abs().max().item<double>(), 0.0);
+  }
+}
+
 TEST(CrossEntropy, WrongTargetsAreOurBug) {
   const at::Tensor logits = at::zeros({2, 4});
   EXPECT_THROW(cross_entropy(logits, at::tensor({0, 4}, at::kLong), 0.0), InternalError);

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -21,6 +22,12 @@ const CudaModule& module() {
   return open_cuda_module(SLMTUNE_CUDA_MODULE);
 }
 
+// Before any test asks LibTorch for something that has a CUDA half.
+class OpenedModule : public ::testing::Environment {
+  void SetUp() override { module(); }
+};
+const auto* const opened = ::testing::AddGlobalTestEnvironment(new OpenedModule);
+
 TEST(CudaModule, OpensWithoutADriver) {
   EXPECT_EQ(module().abi, kCudaModuleAbi);
   EXPECT_EQ(&module(), &opened_cuda_module());
@@ -33,9 +40,26 @@ TEST(CudaModule, RegistersLibTorchsCudaOperators) {
   EXPECT_TRUE(add->hasKernelForDispatchKey(c10::DispatchKey::CUDA));
 }
 
+// A stub that was asked before the module was opened would stay for good, and leave the generators
+// of the GPU unseeded.
+TEST(CudaModule, LibTorchsOwnHooksAreThoseOfCuda) {
+  module();
+  EXPECT_TRUE(at::detail::getCUDAHooks().hasCUDART());
+}
+
+TEST(CudaModule, LimitingTheMemoryOfNoGpuIsAnErrorAndNoCrash) {
+  std::array<char, 128> reason{};
+  if (module().host.device_count(reason.data(), reason.size()) > 0)
+    GTEST_SKIP() << "this machine has a GPU";
+  EXPECT_NE(module().host.limit_memory(0, 0.5), 0);
+  CudaStream stream = nullptr;
+  EXPECT_NE(module().host.current_stream(0, &stream), 0);
+  EXPECT_EQ(stream, nullptr);
+}
+
 TEST(CudaModule, SaysWhyThereIsNoGpu) {
   std::array<char, 128> reason{};
-  if (module().device_count(reason.data(), reason.size()) > 0)
+  if (module().host.device_count(reason.data(), reason.size()) > 0)
     GTEST_SKIP() << "this machine has a GPU";
   try {
     cuda_device_count(module());
@@ -61,7 +85,7 @@ TEST(CudaModule, ACallThatFailsIsNamedWithTheDriversReason) {
 
 TEST(CudaModule, GpuMatchesTheCpu) {
   std::array<char, 128> reason{};
-  if (module().device_count(reason.data(), reason.size()) <= 0)
+  if (module().host.device_count(reason.data(), reason.size()) <= 0)
     GTEST_SKIP() << "no GPU: " << reason.data();
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
     at::Tensor x = at::randn({300, 512}).to(dtype), weight = at::randn({512}).to(dtype),

@@ -37,6 +37,16 @@ TEST(DenseWeight, KeepsTheTensorItselfWithoutACopy) {
   EXPECT_EQ(weight.bytes(), 24u);
 }
 
+TEST(DenseWeight, KeepsItsHandleWhenItMoves) {
+  at::Tensor tensor = at::randn({3, 2}).requires_grad_(true);
+  const at::Tensor before = tensor.detach().clone();
+  DenseWeight weight(tensor);
+  weight.to(at::kCPU);
+  EXPECT_TRUE(weight.trainable()->is_same(tensor));
+  EXPECT_TRUE(tensor.requires_grad() && tensor.is_leaf());
+  EXPECT_TRUE(at::equal(tensor, before));
+}
+
 TEST(DenseWeight, StateRoundTripsBitExactly) {
   const DenseWeight weight(at::randn({3, 2}).to(at::kBFloat16));
   const auto again = quant_format("none")(weight.state().at("weight"));

@@ -28,6 +28,7 @@ TEST(ChooseDevice, CpuSaysThreadsAndType) {
   EXPECT_TRUE(choice.device.is_cpu());
   EXPECT_EQ(choice.dtype, at::kFloat);
   EXPECT_NE(choice.line.find("float32"), std::string::npos);
+  EXPECT_FALSE(choice.processor.empty());
   EXPECT_EQ(choose_device("cpu", "bfloat16").dtype, at::kBFloat16);
 }
 
@@ -43,6 +44,7 @@ TEST(ChooseDevice, AutoIsBFloat16OnlyWithAMatrixUnitAndALargeModel) {
 
 TEST(ChooseDevice, UnknownWordsAreUsageErrors) {
   EXPECT_EQ(code_of("gpu", "auto"), "U011");
+  EXPECT_EQ(code_of("cuda:N", "auto"), "U011");
   EXPECT_EQ(code_of("cpu", "float8"), "U011");
 }
 

@@ -86,6 +86,32 @@ TEST(QuantisedWeights, OfABFloat16ModelMultiplyInItsType) {
     }
 }
 
+// "meta" is a device without memory, which every machine has.
+TEST(QuantisedWeights, MoveAsAWholeToAnotherDevice) {
+  for (const char* format : {"nf4", "int8"}) {
+    const auto weight = quant_format(format)(at::randn({4, 96}));
+    const uint64_t bytes = weight->bytes();
+    const auto before = weight->state();
+    weight->to(at::kMeta);
+    for (const auto& [name, tensor] : weight->state()) {
+      EXPECT_TRUE(tensor.is_meta()) << format << " " << name;
+      EXPECT_EQ(tensor.sizes(), before.at(name).sizes()) << name;
+      EXPECT_EQ(tensor.scalar_type(), before.at(name).scalar_type()) << name;
+    }
+    EXPECT_EQ(weight->bytes(), bytes);
+  }
+}
+
+TEST(QuantisedWeights, AreWrittenIntoATensorThatIsGiven) {
+  at::manual_seed(8);
+  for (const char* format : {"nf4", "int8"}) {
+    const auto weight = quant_format(format)(at::randn({9, 70}));
+    at::Tensor target = at::empty({9, 70}, at::kBFloat16);
+    static_cast<const QuantisedWeight&>(*weight).write_into(target);
+    EXPECT_TRUE(at::equal(target, weight->dense(at::kBFloat16))) << format;
+  }
+}
+
 TEST(Int8Weight, IsOffByHalfAStepAtMost) {
   at::manual_seed(4);
   at::Tensor dense = at::randn({7, 50});

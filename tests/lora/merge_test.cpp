@@ -1,6 +1,9 @@
 #include "lora/merge.h"
 
+#include <limits>
+
 #include "lora/attach.h"
+#include "lora/peft_files.h"
 #include "tests/support/raises.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_model.h"
@@ -57,10 +60,68 @@ TEST(MergeToHalf, RefusesValuesBeyondItsRange) {
   attach(*model, {.rank = 4, .targets = {"q_proj"}}, 1);
   randomise(*model, 1e4);
   const TensorFolder base = TensorFolder::open(folder.path());
-  EXPECT_TRUE(raises("F070", {"q_proj.weight", "float16"}, [&] {
+  EXPECT_TRUE(raises("F070", {"q_proj.weight", "float16", "bfloat16"}, [&] {
     write_safetensors(folder.path() / "out.safetensors", merged_tensors(*model, base));
   }));
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "out.safetensors"));
+}
+
+// Values written by `sources`, by name.
+std::map<std::string, at::Tensor> written(const std::vector<TensorSource>& sources,
+                                          const TempFolder& folder, const std::string& name) {
+  write_safetensors(folder.path() / name, sources);
+  const SafetensorsFile file = SafetensorsFile::open(folder.path() / name);
+  std::map<std::string, at::Tensor> tensors;
+  for (const auto& [key, view] : file.tensors()) tensors[key] = models::borrow_tensor(view).clone();
+  return tensors;
+}
+
+TEST(MergeWithoutValues, GivesTheSameBytes) {
+  for (const char* variant : {"lora", "rslora", "dora"}) {
+    const TempFolder folder, adapter;
+    write_model_folder(*tiny_model(kQwen), folder.path(), DType::kBF16);
+    auto model = models::load_model(folder.path(), {});
+    const LoraConfig config{.variant = variant, .rank = 4, .targets = {"all-linear"}};
+    attach(*model, config, 1);
+    randomise(*model);
+    save_peft(*model, config, "base", adapter.path());
+    const TensorFolder base = TensorFolder::open(folder.path());
+    auto skeleton = models::load_skeleton(folder.path());
+    EXPECT_EQ(load_peft(*skeleton, adapter.path()).variant, variant);
+    const auto expected = written(merged_tensors(*model, base), folder, "full.safetensors");
+    const auto found = written(merged_tensors(*skeleton, base), folder, "light.safetensors");
+    ASSERT_EQ(found.size(), expected.size());
+    for (const auto& [name, values] : expected)
+      EXPECT_TRUE(at::equal(found.at(name), values)) << variant << " " << name;
+  }
+}
+
+TEST(MergeToAnotherType, WritesAllOfTheModelInIt) {
+  const TempFolder folder;
+  write_model_folder(*tiny_model(kQwen), folder.path(), DType::kF16);
+  auto model = models::load_model(folder.path(), {});
+  attach(*model, {.rank = 4, .targets = {"q_proj"}}, 1);
+  randomise(*model, 1e4);  // beyond float16
+  const TensorFolder base = TensorFolder::open(folder.path());
+  const auto narrow = written(merged_tensors(*model, base, DType::kBF16), folder, "bf16.st");
+  const auto wide = written(merged_tensors(*model, base, DType::kF32), folder, "f32.st");
+  for (const auto& [name, values] : wide) {
+    EXPECT_TRUE(at::equal(narrow.at(name), values.to(at::kBFloat16))) << name;
+    if (name.find("q_proj.weight") != std::string::npos) continue;
+    EXPECT_TRUE(at::equal(values, models::borrow_tensor(base.at(name)).to(at::kFloat))) << name;
+  }
+}
+
+TEST(MergedValues, ThatAreNotFiniteAreRefused) {
+  const TempFolder folder;
+  write_model_folder(*tiny_model(kQwen), folder.path(), DType::kBF16);
+  auto model = models::load_model(folder.path(), {});
+  attach(*model, {.rank = 4, .targets = {"q_proj"}}, 1);
+  randomise(*model, std::numeric_limits<double>::infinity());
+  const TensorFolder base = TensorFolder::open(folder.path());
+  EXPECT_TRUE(raises("F096", {"q_proj.weight", "not a finite"}, [&] {
+    write_safetensors(folder.path() / "out.safetensors", merged_tensors(*model, base));
+  }));
 }
 
 TEST(DenseTensors, RoundOnceToTheStoredType) {

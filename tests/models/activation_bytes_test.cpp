@@ -25,14 +25,17 @@ struct Balance : c10::MemoryReportingInfoBase {
 
 constexpr int64_t kTokens = 24, kRank = 3;
 
-// What the layers of a model keep: the difference between models of four and of two layers.
-int64_t kept_bytes(const std::string& architecture, int64_t layers, at::ScalarType dtype,
-                   int64_t recompute) {
+enum class Recompute { kNone, kHalves, kWhole };
+
+// After a forward pass of a model of so many layers.
+int64_t held_bytes(const std::string& architecture, int64_t layers, at::ScalarType dtype,
+                   Recompute recompute) {
   Json json = tiny_config(architecture);
   json["num_hidden_layers"] = layers;
   auto model = init_model(ModelConfig::from_json(json, "config.json"), 7, {.dtype = dtype});
   lora::attach(*model, {.rank = kRank}, 1);
-  model->recompute_layers = recompute;
+  if (recompute != Recompute::kNone) model->recompute_layers = 100;
+  if (recompute == Recompute::kWhole) model->recompute_whole = 100;
   const auto balance = std::make_shared<Balance>();
   at::Tensor hidden;
   {
@@ -42,38 +45,30 @@ int64_t kept_bytes(const std::string& architecture, int64_t layers, at::ScalarTy
   return balance->total;
 }
 
+// What one layer keeps: half the difference between models of four and of two layers.
+double kept_bytes(const std::string& architecture, at::ScalarType dtype, Recompute recompute) {
+  const int64_t both = held_bytes(architecture, 4, dtype, recompute) -
+                       held_bytes(architecture, 2, dtype, recompute);
+  return static_cast<double>(both) / 2;
+}
+
 TEST(ActivationBytes, AreWhatTheLayersKeep) {
   for (const Family& family : families()) {
     const std::string name(family.architecture);
-    for (const bool recompute : {false, true})
-      for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
-        Json json = tiny_config(name);
-        const ModelConfig config = ModelConfig::from_json(json, "config.json");
-        auto model = init_model(config, 7, {});
-        int64_t linears = 0;
-        model->for_each_linear([&](const std::string&, Linear&) { ++linears; });
-        const double expected =
-            kept_bytes_per_token(config,
-                                 {.element_bytes = static_cast<int64_t>(at::elementSize(dtype)),
-                                  .ranks = kRank * linears / config.layers},
-                                 recompute ? config.layers : 0) *
-            kTokens;
-        const int64_t layers = recompute ? 100 : 0;
-        const auto found = static_cast<double>(kept_bytes(name, 4, dtype, layers) -
-                                               kept_bytes(name, 2, dtype, layers));
-        EXPECT_EQ(found, expected) << name << " " << dtype << " " << recompute;
-      }
+    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+      const ModelConfig config = ModelConfig::from_json(tiny_config(name), "config.json");
+      auto model = init_model(config, 7, {});
+      int64_t linears = 0;
+      model->for_each_linear([&](const std::string&, Linear&) { ++linears; });
+      const KeptBytes kept = kept_bytes_per_token(
+          config, {.element_bytes = static_cast<int64_t>(at::elementSize(dtype)),
+                   .ranks = kRank * linears / config.layers});
+      const auto found = [&](Recompute recompute) { return kept_bytes(name, dtype, recompute); };
+      EXPECT_EQ(found(Recompute::kNone), kept.all * kTokens) << name << " " << dtype;
+      EXPECT_EQ(found(Recompute::kHalves), kept.halves * kTokens) << name << " " << dtype;
+      EXPECT_EQ(found(Recompute::kWhole), kept.input * kTokens) << name << " " << dtype;
+    }
   }
-}
-
-TEST(ActivationBytes, FallWithEveryLayerThatRecomputes) {
-  const ModelConfig config = ModelConfig::from_json(tiny_config("LlamaForCausalLM"), "config.json");
-  const KeptForm form{.element_bytes = 2, .ranks = 14};
-  const double none = kept_bytes_per_token(config, form, 0);
-  const double one = kept_bytes_per_token(config, form, 1);
-  const double all = kept_bytes_per_token(config, form, 2);
-  EXPECT_EQ(none - one, one - all);
-  EXPECT_EQ(kept_bytes_per_token(config, form, 5), all);
 }
 
 }  // namespace

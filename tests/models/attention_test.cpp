@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "models/blocks/exact_attention.h"
+#include "kernels/attention/exact_attention.h"
 #include "models/blocks/packed_attention.h"
 
 namespace slmtune::models {
@@ -85,7 +85,7 @@ TEST(ExactAttention, ContinuesEarlierKeys) {
   const at::Tensor whole = by_definition(x, options);
   const at::Tensor keys = x.k.transpose(0, 1), values = x.v.transpose(0, 1);
   for (const int64_t last : {1, 3, 29}) {
-    const at::Tensor end = exact_attention(x.q.slice(0, 30 - last), keys, values, options);
+    const at::Tensor end = kernels::exact_attention(x.q.slice(0, 30 - last), keys, values, options);
     EXPECT_TRUE(at::allclose(end, whole.slice(0, 30 - last), 1e-10, 1e-10)) << last;
   }
 }

@@ -171,10 +171,12 @@ TEST_P(Decoder, GgufNamesCoverEveryTensorOnce) {
   const auto& rows = facts.names;
   named->for_each_parameter([&](std::string name, at::Tensor&) {
     name = name.substr(0, name.rfind('.'));
+    // llama.cpp knows no head of Gemma 2 beside the embedding; export/ refuses one.
+    const bool is_left_out = name == "lm_head" && GetParam() == "Gemma2ForCausalLM";
     if (const size_t at = name.find(".layers."); at != std::string::npos)
       name.replace(at + 8, name.find('.', at + 8) - at - 8, "{}");
     const auto fits = [&](const auto& row) { return row.first == name; };
-    EXPECT_EQ(std::count_if(rows.begin(), rows.end(), fits), 1) << name;
+    EXPECT_EQ(std::count_if(rows.begin(), rows.end(), fits), is_left_out ? 0 : 1) << name;
   });
 }
 

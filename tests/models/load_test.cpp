@@ -57,6 +57,41 @@ TEST_F(LoadModel, ConvertsStoredTypes) {
   EXPECT_EQ(parameter(*low, "model.norm.weight").scalar_type(), at::kBFloat16);
 }
 
+// Beside linears of fewer bits; exact, so what they compute is what their values in float32 do.
+TEST_F(LoadModel, KeepsTablesAsTheirFileHasThemBesideFewerBits) {
+  const Layout layout = Layout::single(9);
+  const at::Tensor ids = at::arange(9, at::kLong);
+  for (const std::string family : {"LlamaForCausalLM", "Gemma2ForCausalLM"})
+    for (const auto& [stored, type] :
+         {std::pair{DType::kBF16, at::kBFloat16}, std::pair{DType::kF16, at::kHalf}}) {
+      write_model_folder(*tiny_model(family), folder_.path(), stored);
+      auto narrow = load_model(folder_.path(), {.quant = "nf4"});
+      auto wide = load_model(folder_.path(), {.quant = "nf4"});
+      EXPECT_EQ(narrow->head().weight.scalar_type(), type);
+      EXPECT_EQ(parameter(*narrow, "model.embed_tokens.weight").scalar_type(), type);
+      EXPECT_EQ(parameter(*narrow, "model.norm.weight").scalar_type(), at::kFloat);
+      wide->for_each_parameter(
+          [](const std::string&, at::Tensor& tensor) { tensor = tensor.to(at::kFloat); });
+      const at::Tensor hidden = wide->hidden(ids, layout);
+      EXPECT_TRUE(at::equal(narrow->hidden(ids, layout), hidden)) << family;
+      EXPECT_TRUE(at::allclose(narrow->logits(hidden), wide->logits(hidden), 1e-5, 1e-6));
+    }
+}
+
+TEST_F(LoadModel, WidensTablesOtherwise) {
+  const auto type = [&](const LoadOptions& options) {
+    return load_model(folder_.path(), options)->head().weight.scalar_type();
+  };
+  write_model_folder(*tiny_model(kLlama), folder_.path(), DType::kBF16);
+  EXPECT_EQ(type({}), at::kFloat);
+  EXPECT_EQ(type({.dtype = at::kBFloat16, .quant = "nf4"}), at::kBFloat16);
+  EXPECT_EQ(type({.dtype = at::kDouble, .quant = "int8"}), at::kBFloat16);
+  write_model_folder(*tiny_model(kLlama), folder_.path(), DType::kF16);
+  EXPECT_EQ(type({.dtype = at::kBFloat16, .quant = "nf4"}), at::kBFloat16);
+  write_model_folder(*tiny_model(kLlama), folder_.path(), DType::kF32);
+  EXPECT_EQ(type({.quant = "nf4"}), at::kFloat);
+}
+
 TEST_F(LoadModel, SurvivesTheFileBeingReplacedAfterwards) {
   auto saved = tiny_model(kLlama);
   write_model_folder(*saved, folder_.path());
@@ -103,6 +138,16 @@ TEST_F(LoadModel, GivesLargeTensorsBackPieceByPiece) {
   auto loaded = load_model(folder_.path(), {});
   EXPECT_TRUE(at::equal(parameter(*loaded, "model.embed_tokens.weight"),
                         parameter(*saved, "model.embed_tokens.weight")));
+}
+
+TEST_F(LoadModel, WithoutValuesIsCheckedAlikeAndTakesNoMemory) {
+  write_model_folder(*tiny_model(kLlama), folder_.path());
+  auto skeleton = load_skeleton(folder_.path());
+  EXPECT_TRUE(parameter(*skeleton, "model.norm.weight").is_meta());
+  EXPECT_EQ(count_parameters(*skeleton).total, count_parameters(*tiny_model(kLlama)).total);
+  write([](auto& tensors) { tensors.pop_back(); });
+  EXPECT_TRUE(raises("F013", {"1 tensor is missing"}, [&] { load_skeleton(folder_.path()); }));
+  EXPECT_TRUE(raises("N004", {"no-such"}, [] { load_skeleton("no-such"); }));
 }
 
 TEST_F(LoadModel, RefusesPickledWeights) {

@@ -1,8 +1,9 @@
 // What of the transfers can be told without a server; the rest is in tests/cli/pull_test.py.
 #include <gtest/gtest.h>
 
+#include "ops/http/http.h"
 #include "ops/hub/download.h"
-#include "ops/hub/http.h"
+#include "ops/hub/hub_errors.h"
 #include "ops/hub/progress.h"
 #include "tests/support/expect_error.h"
 

@@ -3,8 +3,9 @@
 //
 //   {"model": "folder", "out": "out.safetensors", "rows": [[1, 2, 3]], "labels": [[-100, 2, 3]],
 //    "dtype": "float32", "adapter": "folder" | "attach": {"variant", "rank", "alpha", "targets",
-//    "seed", "init", "noise"}, "save_adapter": "folder", "merge": "folder", "train_all": true,
-//    "prompts": [[1, 2]], "new_tokens": 64}
+//    "seed", "init", "noise", "rank_pattern", "alpha_pattern"}, "save_adapter": "folder",
+//    "merge": "new folder", "shard_bytes": 60000, "train_all": true, "prompts": [[1, 2]],
+//    "new_tokens": 64}
 //
 // Out: logits [T, V] of the rows packed in a line; loss, the mean over label tokens; grad.<name> of
 // adapter tensors or, with train_all, of every parameter; text.<i>, the greedy continuation of
@@ -16,8 +17,8 @@
 #include <exception>
 #include <iostream>
 
-#include "core/atomic_file.h"
 #include "core/json.h"
+#include "export/export.h"
 #include "lora/attach.h"
 #include "lora/merge.h"
 #include "lora/peft_files.h"
@@ -73,6 +74,8 @@ lora::LoraConfig attach_random(models::CausalLM& model, const Json& spec) {
   config.alpha = spec.at("alpha");
   config.targets = spec.at("targets").get<std::vector<std::string>>();
   config.init = spec.value("init", "default");
+  config.rank_pattern = spec.value("rank_pattern", config.rank_pattern);
+  config.alpha_pattern = spec.value("alpha_pattern", config.alpha_pattern);
   lora::attach(model, config, spec.at("seed").get<uint64_t>());
   const at::NoGradGuard no_gradients;
   at::manual_seed(spec.at("seed").get<uint64_t>());
@@ -112,10 +115,10 @@ void run(const Json& job) {
   if (job.contains("save_adapter"))
     lora::save_peft(*model, config, folder.string(), job.at("save_adapter").get<std::string>());
   if (job.contains("merge")) {
-    const std::filesystem::path to = job.at("merge").get<std::string>();
     const TensorFolder base = TensorFolder::open(folder);
-    write_safetensors(to / "model.safetensors", lora::merged_tensors(*model, base));
-    copy_file_atomically(folder / "config.json", to / "config.json");
+    exporting::write_hf_folder(
+        {model->config(), lora::merged_tensors(*model, base), folder, "merged"},
+        job.at("merge").get<std::string>(), job.at("shard_bytes").get<uint64_t>());
   }
   if (job.value("train_all", false))
     model->for_each_parameter(

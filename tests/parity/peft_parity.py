@@ -1,4 +1,5 @@
-"""Adapters against PEFT: theirs in our program, ours in PEFT, gradients, and merged weights."""
+"""Adapters against PEFT: theirs in our program, ours in PEFT and by vLLM's rules, gradients, and merged weights."""
+import json
 import os
 import pathlib
 import shutil
@@ -7,6 +8,7 @@ import tempfile
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from side_by_side import Report, random_rows, reference, run_tool
@@ -44,6 +46,9 @@ def our_cases(family):
     yield "dora on all linears", dict(variant="dora", rank=4, alpha=8, targets=["all-linear"], seed=5)
     yield "pissa on all linears", dict(variant="lora", rank=4, alpha=8, targets=["all-linear"], seed=6,
                                        init="pissa", noise=0.05)
+    yield "lora with patterns", dict(
+        variant="lora", rank=4, alpha=8, targets=["all-linear"], seed=8,
+        rank_pattern={r"layers\.1\..*down_proj": 6}, alpha_pattern={"o_proj": 3})
     if family == "llama":
         yield "pissa as rslora", dict(variant="rslora", rank=3, alpha=5, targets=["all-linear"], seed=7,
                                       init="pissa", noise=0.05)
@@ -114,12 +119,55 @@ def start_of_pissa(report, family, folder, place, rows, labels):
     report.check(f"{family}, PiSSA's start: worst of {len(theirs)} gradients, relative", worst, 1e-4)
 
 
+def read_as_vllm_does(folder):
+    """{weight: s·B·A} by the rules of vLLM's loader (vllm/lora: peft_helper.py, lora_model.py), or why it refuses.
+
+    One scale for all modules; every tensor must be a factor of a linear layer that 'target_modules' names."""
+    config = json.loads((folder / "adapter_config.json").read_text())
+    rank, alpha, targets = (config[key] for key in ("r", "lora_alpha", "target_modules"))
+    if config["modules_to_save"] or config["use_dora"] or config["bias"] != "none":
+        return "an unsupported feature"
+    if config["rank_pattern"] or config["alpha_pattern"]:
+        return "other ranks or alphas of single modules"
+    assert isinstance(rank, int) and isinstance(alpha, (int, float)) and isinstance(targets, (list, str))
+    assert {path.name for path in folder.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+    scale = alpha / (rank ** 0.5 if config["use_rslora"] else rank)
+    factors = load_file(folder / "adapter_model.safetensors")
+    changes = {}
+    for name, b in factors.items():
+        prefix, module, half, end = name[:17], name[17:].rsplit(".", 2)[0], *name.rsplit(".", 2)[1:]
+        assert (prefix, end) == ("base_model.model.", "weight") and half in ("lora_A", "lora_B"), name
+        assert isinstance(targets, str) or module.rsplit(".", 1)[1] in targets, name
+        if half == "lora_B":
+            a = factors[name.replace("lora_B", "lora_A")]
+            assert a.shape[0] == b.shape[1] == rank, name
+            changes[module + ".weight"] = scale * b @ a
+    return changes
+
+
+def served_as_by_vllm(report, name, folder, adapter, ours, rows, labels):
+    changes = read_as_vllm_does(adapter)
+    if isinstance(changes, str):
+        expected = "dora" in name or "patterns" in name
+        report.same(f"{name}: vLLM serves it merged only ({changes})", expected, True)
+        return
+    base = base_model(folder)
+    weights = dict(base.named_parameters())
+    for weight, change in changes.items():
+        weights[weight].add_(change)
+    report.logits(name + ", as vLLM reads it", reference(base, rows, labels)[0], ours)
+
+
 def ours_in_theirs(report, name, folder, settings, place, rows, labels):
-    (place / "ours").mkdir(exist_ok=True)
-    (place / "merged").mkdir(exist_ok=True)
+    for part in ("ours", "merged"):
+        shutil.rmtree(place / part, ignore_errors=True)
+    (place / "ours").mkdir()
     ours = run_tool(place / "out.safetensors", model=str(folder), attach=settings,
-                    save_adapter=str(place / "ours"), merge=str(place / "merged"), rows=rows,
-                    labels=labels)
+                    save_adapter=str(place / "ours"), merge=str(place / "merged"), shard_bytes=60000,
+                    rows=rows, labels=labels)
+    shards = list((place / "merged").glob("model-*-of-*.safetensors"))
+    if len(shards) < 2 or not (place / "merged" / "generation_config.json").exists():
+        report.check(f"{name}: the merged folder is not complete", 1.0, 0.0)
     with torch.no_grad():
         base = base_model(folder)
         base_logits = reference(base, rows, labels)[0]
@@ -131,7 +179,8 @@ def ours_in_theirs(report, name, folder, settings, place, rows, labels):
         report.logits(name, ours["logits"], logits)
         report.relative(name + ": loss", ours["loss"], loss)
         merged = reference(base_model(place / "merged"), rows, labels)[0]
-        report.logits(name + ", merged", merged, ours["logits"])
+        report.logits(f"{name}, merged in {len(shards)} shards", merged, ours["logits"])
+        served_as_by_vllm(report, name, folder, place / "ours", ours["logits"], rows, labels)
 
 
 def merged_by_the_program(report, family, place, rows, labels):

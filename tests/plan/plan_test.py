@@ -41,6 +41,11 @@ def published_facts_are_enough(box):
     check(large["total_bytes"] == sum(large["parts"].values()) <= large["usable_bytes"], large)
     check(small["recompute_layers"] > large["recompute_layers"] or small["changes"], small)
     check(large["seconds"] < small["seconds"], "the faster card takes longer")
+    for card in (large, small):
+        check(card["seconds_low"] < card["seconds"] < card["seconds_high"], "range of the time")
+        share = card["tokens_per_second"] / card["ceiling_tokens_per_second"]
+        check(0.3 < share < 0.85, f"share of the ceiling {share}")
+        check(card["flops_per_token"] >= card["flops_per_token_needed"] > 4 * 13.2e9, "operations")
     check(large["kwh"] > 0 and abs(large["cost"] - 0.3 * large["kwh"]) < 1e-9, "cost")
     check(result["advice"][0]["topic"] == "retrieval" and len(result["advice"][0]["reasons"]) >= 3, result["advice"])
 
@@ -51,7 +56,7 @@ def changes_are_named(box):
     check(machine(result, "rtx-4090")["fits"], "14B does not fit with nf4")
     check(machine(result, "rtx-4090")["changes"] == ["model.quant: nf4"], machine(result, "rtx-4090")["changes"])
     text = box.must("plan", "night.yaml", "--gpu", "4090").stdout
-    for part in ("fits with model.quant: nf4", "base ", "activations ", "total ", "kWh", "EUR", "retrieval (RAG)",
+    for part in ("fits with model.quant: nf4", "tokens/s (", "165 TFLOP/s", "MFU ", "base ", "activations ", "total ", "kWh", "EUR", "retrieval (RAG)",
                  "published facts", "about "):
         check(part in text, f"no '{part}' in\n{text}")
     result = plan(box, "night.yaml", "--gpu", "3070", "--set", "model.path=models/Mistral-Small-Instruct-2409")
@@ -122,15 +127,17 @@ def train_keeps_to_the_budget(box):
 
 
 def train_writes_what_it_chose(box):
-    summary = json.loads(box.must("train", "faq.yaml", "--json").stdout)
+    summary = json.loads(box.must("train", "faq.yaml", "--set", "budget.memory_gib=4", "--json").stdout)
     memory = summary["memory"]
     for key in ("planned_bytes", "budget_bytes", "rehearsed_bytes", "peak_bytes"):
         check(memory[key] > 1 << 20, f"{key}: {memory[key]}")
-    check(memory["micro_batch_tokens"] == 1024 and memory["recompute"] == 0, memory)
+    check(memory["micro_batch_tokens"] == 1024 and memory["recompute"] == 0 and memory["recompute_whole"] == 0, memory)
+    check(summary["machine"] is None and "mfu" not in summary, "a run of a moment was probed for")
     check(memory["rehearsed_tokens"] > 0 and sum(memory["parts"].values()) == memory["planned_bytes"], memory)
     checkpoint = next(box.path(f"{summary['run_path']}/checkpoints").iterdir())
     identity = json.loads((checkpoint / "state.json").read_text())["identity"]
     check(identity["train.micro_batch_tokens"] == "1024" and identity["train.recompute"] == "none", identity)
+    check(identity["train.recompute_whole"] == "none", identity)
 
 
 def a_resumed_run_keeps_its_choice(box):
@@ -146,12 +153,45 @@ def a_resumed_run_keeps_its_choice(box):
     check("recompute 1 of 2 layers" in done.stderr, done.stderr)
 
 
+def whole_layers_train_the_same(box):
+    """Recomputing everything changes the memory and no bit of the adapter."""
+    weights = []
+    for whole in ("none", "1", "all"):
+        store = f"runs/whole-{whole}"
+        done = box.must("train", "faq.yaml", "--set", "train.max_steps=2", "--set", "train.warmup=0", "--set", f"store={store}",
+                        "--set", f"train.recompute_whole={whole}", "--json")
+        summary = json.loads(done.stdout)
+        check(summary["memory"]["recompute_whole"] == {"none": 0, "1": 1, "all": 2}[whole], summary["memory"])
+        weights.append((box.path(summary["snapshot_path"]) / "adapter_model.safetensors").read_bytes())
+    check(weights[0] == weights[1] == weights[2], "the adapters differ")
+
+
+def train_far_from_the_limit_tries_nothing(box):
+    summary = json.loads(box.must("train", "faq.yaml", "--set", "store=runs/roomy", "--json").stdout)
+    check(summary["memory"]["rehearsed_bytes"] is None, summary["memory"])
+    check(summary["memory"]["peak_bytes"] > 1 << 20, summary["memory"])
+
+
+def bfloat16_without_a_matrix_unit_is_float32_over_16_bit_weights(box):
+    """On a CPU with AMX the arithmetic is bfloat16, too."""
+    amx = "amx_bf16" in pathlib.Path("/proc/cpuinfo").read_text()
+    for quant, stored in (("none", "bf16"), ("nf4", "nf4")):
+        done = box.must("train", "faq.yaml", "--set", "model.dtype=bfloat16", "--set", f"model.quant={quant}", "--set",
+                        f"store=runs/short-{quant}", "--set", "train.max_steps=2", "--set", "train.warmup=0", "--json")
+        check(amx or "arithmetic in float32" in done.stderr, done.stderr)
+        checkpoint = next(box.path(f"{json.loads(done.stdout)['run_path']}/checkpoints").iterdir())
+        identity = json.loads((checkpoint / "state.json").read_text())["identity"]
+        check(identity["model.quant"] == (quant if amx else stored), identity["model.quant"])
+        check(identity["kernel.dtype"] == ("BFloat16" if amx else "Float"), identity["kernel.dtype"])
+
+
 def main():
     with Sandbox() as box:
         box.make_model()
         for test in (published_facts_are_enough, changes_are_named, every_card_without_gpu, rows_are_counted_as_train_does,
                      a_config_is_enough, a_card_of_ones_own, errors, train_keeps_to_the_budget, train_writes_what_it_chose,
-                     a_resumed_run_keeps_its_choice):
+                     train_far_from_the_limit_tries_nothing,
+                     a_resumed_run_keeps_its_choice, whole_layers_train_the_same, bfloat16_without_a_matrix_unit_is_float32_over_16_bit_weights):
             test(box)
             print(test.__name__.replace("_", " "))
 

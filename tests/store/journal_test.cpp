@@ -122,6 +122,29 @@ TEST_F(JournalFile, NumbersAndLinesBeyondAllUseAreProblems) {
   EXPECT_EQ(journal.problems.size(), 4u);
 }
 
+TEST_F(JournalFile, TellsWhatEachTargetServesAndServedBefore) {
+  const auto move = [&](const char* action, int64_t number, int64_t from, const char* target) {
+    JournalWriter(path).append(
+        {.action = action, .number = number, .from = from, .target = target});
+  };
+  move("deploy", 1, 0, "office");
+  move("deploy", 2, 1, "office");
+  move("deploy", 7, 0, "lab");
+  move("deploy", 3, 2, "office");
+  move("refuse", 3, 2, "office");
+  move("refuse", 7, 0, "lab");  // perhaps it serves all the same
+  const auto targets = deployed_numbers(read_journal(path));
+  ASSERT_EQ(targets.size(), 2u);
+  EXPECT_EQ(targets.at("office").number, 2);
+  EXPECT_EQ(targets.at("lab").number, 7);
+  move("deploy", 4, 2, "office");
+  move("rollback", 2, 4, "office");
+  EXPECT_EQ(deployed_numbers(read_journal(path)).at("office").number, 2);
+  EXPECT_EQ(deployed_numbers(read_journal(path)).at("office").from, 4);
+  EXPECT_EQ(read_journal(path).lines.back().target, "office");
+  EXPECT_TRUE(withdrawn_numbers(read_journal(path)).empty());
+}
+
 TEST_F(JournalFile, AMissingOneIsEmpty) {
   EXPECT_TRUE(read_journal(path).lines.empty());
   EXPECT_EQ(highest_number({}), 0);

@@ -49,8 +49,7 @@ int main(int argc, char** argv) try {
   const std::filesystem::path folder = argc > 1 ? argv[1] : ".";
   const ChatTemplate& chat = ChatTemplate::detect(folder);
   std::optional<Tokenizer> tokenizer;
-  if (std::filesystem::exists(folder / "tokenizer.json"))
-    tokenizer.emplace(Tokenizer::load(folder));
+  if (Tokenizer::find_file(folder)) tokenizer.emplace(Tokenizer::load(folder));
   for (std::string line; std::getline(std::cin, line);)
     std::cout << answer(chat, tokenizer, Json::parse(line)).dump() << '\n';
   return 0;

@@ -21,6 +21,19 @@ TEST(Identity, ChangesAreSortedAndHaveBothValues) {
   EXPECT_EQ(change_text(changes[2]), "'c' is absent, but the run was started with 3");
 }
 
+TEST(Identity, OfOtherRanksMayHaveOtherThreads) {
+  const Identity one = {{"kernel.threads", "2"}, {"a", "1"}},
+                 two = {{"kernel.ranks", "2"}, {"kernel.threads", "1"}, {"a", "1"}};
+  EXPECT_TRUE(identity_changes(one, two).empty());
+  EXPECT_TRUE(identity_changes(two, one).empty());
+  Identity other = two;
+  other["kernel.threads"] = "4";
+  EXPECT_EQ(identity_changes(two, other).size(), 1u);
+  other["kernel.ranks"] = "3";
+  other["a"] = "2";
+  EXPECT_EQ(identity_changes(two, other).size(), 1u);
+}
+
 TEST(Identity, ShortensHashesOnly) {
   const std::string hash(64, 'a'), no_hash(64, 'x');
   EXPECT_EQ(change_text({"model.base", hash, "b"}),

@@ -1,9 +1,7 @@
 #include "train/loss.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/Allocator.h>
 #include <c10/core/GradMode.h>
-#include <c10/util/ThreadLocalDebugInfo.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,11 +9,14 @@
 #include <numeric>
 #include <string>
 
+#include "tests/support/tensor_bytes.h"
 #include "tests/train/tiny_training.h"
 
 namespace slmtune::train {
 namespace {
 
+using slmtune::testing::TensorBytes;
+using testing::kVocabulary;
 using testing::tiny_lora_model;
 using testing::tiny_model;
 using testing::tiny_rows;
@@ -125,20 +126,6 @@ TEST(Loss, ChunkedEqualsAutogradForEveryParameter) {
   }
 }
 
-// Bytes of tensors that exist at a time, as LibTorch's allocator reports them.
-class TensorBytes : public c10::MemoryReportingInfoBase {
- public:
-  void reportMemoryUsage(void*, int64_t size, size_t, size_t, c10::Device) override {
-    now_ += size;
-    most = std::max(most, now_);
-  }
-  bool memoryProfilingEnabled() const override { return true; }
-  int64_t most = 0;
-
- private:
-  int64_t now_ = 0;
-};
-
 // 400 label rows of 20,000 logits would be 32 MB; a chunk of 25 is 2 MB.
 TEST(Loss, NeverHoldsMoreLogitsThanOneChunk) {
   auto model = tiny_model(at::kFloat, true, 20'000);
@@ -162,6 +149,36 @@ TEST(Loss, NeverHoldsMoreLogitsThanOneChunk) {
   constexpr int64_t kChunkBytes = 25 * 20'000 * 4;
   EXPECT_GE(bytes->most, kChunkBytes);
   EXPECT_LT(bytes->most, 3 * kChunkBytes);
+}
+
+// Embedding and head in bfloat16 under float32, as beside weights of fewer bits, and their very
+// values in float32.
+TEST(Loss, OfNarrowTablesIsThatOfTheirValues) {
+  for (bool tied : {true, false}) {
+    auto narrow = tiny_model(at::kFloat, tied), wide = tiny_model(at::kFloat, tied);
+    for (auto* model : {narrow.get(), wide.get()}) {
+      model->for_each_parameter([&](const std::string&, at::Tensor& tensor) {
+        if (tensor.dim() != 2 || tensor.size(0) != kVocabulary) return;
+        tensor = tensor.to(at::kBFloat16);
+        if (model == wide.get()) tensor = tensor.to(at::kFloat);
+      });
+      lora::LoraConfig config;
+      config.rank = 4;
+      config.init = "pissa";  // both matrices get a gradient
+      lora::attach(*model, config, 3);
+    }
+    EXPECT_EQ(narrow->head().weight.scalar_type(), at::kBFloat16);
+    const auto batches = batches_of(tiny_rows(9), 4096, true);
+    const BatchTensors tensors = to_tensors(batches[0], at::kCPU);
+    Gradients found, expected;
+    const double loss = loss_and_gradients(*wide, batches, 16, expected);
+    EXPECT_NEAR(loss_and_gradients(*narrow, batches, 16, found), loss, 1e-6 * loss);
+    expect_close(found, expected, 1e-5);
+    EXPECT_TRUE(at::allclose(token_losses(*narrow, tensors, 7), token_losses(*wide, tensors, 7)));
+    const at::Tensor hidden = wide->hidden(tensors.ids, tensors.layout);
+    EXPECT_TRUE(at::equal(narrow->hidden(tensors.ids, tensors.layout), hidden));
+    EXPECT_TRUE(at::allclose(narrow->logits(hidden), wide->logits(hidden), 1e-5, 1e-6));
+  }
 }
 
 TEST(Loss, ScalesWithTheIncomingGradient) {

@@ -1,54 +1,30 @@
-// The memory and time model against the figures that were worked out by hand for published models
-// (1 GiB = 2^30 bytes; rank 16 on all linears, NF4 with double quantisation, bfloat16).
+// The memory model against the figures of published_models.h, and what its parts are.
 #include "train/memory_plan.h"
 
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <cstdio>
 
-#include "core/error.h"
-#include "models/facts.h"
-#include "tests/support/raises.h"
-#include "train/gpu_facts.h"
-#include "train/time_plan.h"
+#include "lora/attach.h"
+#include "models/adapter.h"
+#include "tests/train/published_models.h"
+#include "tests/train/tiny_training.h"
+#include "train/train_config.h"
 
 namespace slmtune::train {
 namespace {
 
-constexpr double kGib = 1024.0 * 1024.0 * 1024.0;
-
-struct Published {
-  const char* name;
-  double linears;                          // billions of values
-  double base, embeddings, adapter_state;  // GiB
-  double kept_2k, kept_4k;                 // total without recomputation
-  double once, all, selective;             // GFLOP per token at 2048 tokens
-};
-
-constexpr Published kModels[] = {
-    {"llama3.2-1b", 0.97, 0.47, 0.49, 0.17, 3.5, 5.1, 5.5, 7.6, 6.9},
-    {"qwen2.5-1.5b", 1.31, 0.63, 0.43, 0.28, 4.8, 7.4, 6.9, 9.7, 8.8},
-    {"llama3.2-3b", 2.82, 1.35, 0.73, 0.36, 6.5, 10.0, 14.2, 20.3, 18.5},
-    {"mistral-7b-v0.3", 6.98, 3.35, 0.50, 0.62, 11.1, 17.2, 30.6, 45.2, 40.9},
-    {"qwen2.5-7b", 6.53, 3.14, 2.03, 0.60, 12.4, 18.4, 30.0, 43.5, 39.3},
-    {"llama3.1-8b", 6.98, 3.35, 1.96, 0.62, 12.6, 18.7, 32.1, 46.7, 42.4},
-    {"gemma2-2b", 2.02, 0.97, 1.10, 0.31, 6.3, 9.2, 11.3, 15.7, 14.3},
-    {"gemma2-9b", 8.32, 4.00, 1.71, 0.80, 15.2, 23.1, 39.8, 57.2, 52.2},
-    {"phi4-14b", 13.63, 6.55, 1.91, 0.98, 19.5, 28.8, 59.9, 88.1, 80.0},
-    {"qwen2.5-14b", 13.21, 6.35, 2.90, 1.03, 20.4, 30.0, 59.9, 87.5, 79.7},
-    {"mistral-small-22b", 21.84, 10.49, 0.75, 1.42, 26.4, 39.5, 93.7, 139, 126},
-};
+using namespace testing;
 
 double gib(uint64_t bytes) {
   return static_cast<double>(bytes) / kGib;
 }
 
 PlanSetting qlora(int64_t tokens) {
-  return {.quant = "nf4", .micro_batch_tokens = tokens, .program = static_cast<uint64_t>(kGib / 2)};
-}
-
-ModelSizes sizes_of_known(const char* name) {
-  return sizes_of(models::find_facts(name)->config);
+  return {.quant = "nf4",
+          .micro_batch_tokens = tokens,
+          .loss_chunk = TrainConfig().loss_chunk,
+          .program = static_cast<uint64_t>(kGib / 2)};
 }
 
 // Phi's fused matrices get one adapter where others get two or three: a little less state.
@@ -70,33 +46,104 @@ TEST(MemoryPlan, WeightsAndAdaptersAreThoseOfTheTable) {
   }
 }
 
-// What the table leaves out: the inputs of Gemma's norms behind a half.
-double norm_inputs(const ModelSizes& sizes, int64_t tokens) {
-  return sizes.norms_after ? 4.0 * static_cast<double>(sizes.hidden * sizes.layers() * tokens) : 0;
+double planned_gib(const ModelSizes& sizes, int64_t tokens, int64_t whole) {
+  PlanSetting setting = qlora(tokens);
+  setting.whole = whole;
+  return gib(plan_memory(sizes, lora_sizes(sizes, {}), setting).total());
 }
 
-// Within four parts of a hundred: ranks and the rows of the loss are counted here and not in the
-// table.
-TEST(MemoryPlan, TotalsWithoutRecomputationAreThoseOfTheTable) {
+// Within ten parts of a hundred, both columns. The largest differences: Gemma 2 without
+// recomputation, whose layers keep the inputs of two norms more than the table counts, and small
+// models with all of it, for which a layer's matrices stay written out.
+TEST(MemoryPlan, TotalsAreThoseOfTheTable) {
   for (const Published& row : kModels) {
     const ModelSizes sizes = sizes_of_known(row.name);
-    const TrainedSizes trained = lora_sizes(sizes, {});
-    const auto total = [&](int64_t tokens) {
-      const uint64_t planned = plan_memory(sizes, trained, qlora(tokens)).total();
-      return (static_cast<double>(planned) - norm_inputs(sizes, tokens)) / kGib;
-    };
-    EXPECT_NEAR(total(2048) / row.kept_2k, 1.0, 0.04) << row.name;
-    EXPECT_NEAR(total(4096) / row.kept_4k, 1.0, 0.04) << row.name;
+    const double off[] = {planned_gib(sizes, 2048, kAllLayers) / row.whole_2k - 1,
+                          planned_gib(sizes, 4096, kAllLayers) / row.whole_4k - 1,
+                          planned_gib(sizes, 2048, 0) / row.kept_2k - 1,
+                          planned_gib(sizes, 4096, 0) / row.kept_4k - 1};
+    std::printf("%-18s all recomputed %+5.1f %% %+5.1f %%  nothing %+5.1f %% %+5.1f %%\n", row.name,
+                100 * off[0], 100 * off[1], 100 * off[2], 100 * off[3]);
+    for (const double share : off) EXPECT_NEAR(share, 0, 0.10) << row.name;
   }
+}
+
+TEST(MemoryPlan, KnownCardsHoldWhatTheyAreSaidToHold) {
+  EXPECT_LE(planned_gib(sizes_of_known("qwen2.5-14b"), 4096, kAllLayers), 14.8);
+  EXPECT_LE(planned_gib(sizes_of_known("llama3.1-8b"), 2048, kAllLayers), 8.0);
+  EXPECT_LE(planned_gib(sizes_of_known("gemma2-9b"), 4096, kAllLayers), 12.0);
+  EXPECT_LE(planned_gib(sizes_of_known("mistral-small-22b"), 4096, kAllLayers), 24.0);
 }
 
 TEST(MemoryPlan, KeptBytesAreTheFormula) {
   const ModelSizes sizes = sizes_of_known("mistral-7b-v0.3");
+  PlanSetting setting{.micro_batch_tokens = 1000};
+  const auto kept = [&] {
+    return static_cast<double>(plan_memory(sizes, {}, setting).activations) / 1000;
+  };
   // 2·(2H + 2Q + 2K + 2I) + 4·heads: 104 kB per layer and token, and no adapter.
-  EXPECT_EQ(kept_bytes_per_token(sizes, {}, {}),
-            32 * (2.0 * (2 * 4096 + 2 * 4096 + 2 * 1024 + 2 * 14336) + 4 * 32));
-  EXPECT_EQ(kept_bytes_per_token(sizes, {}, {.recompute = kAllLayers}),
-            32 * (2.0 * (2 * 4096 + 4096) + 4 * 32));
+  EXPECT_EQ(kept(), 32 * (2.0 * (2 * 4096 + 2 * 4096 + 2 * 1024 + 2 * 14336) + 4 * 32));
+  setting.recompute = kAllLayers;
+  EXPECT_EQ(kept(), 32 * (2.0 * (2 * 4096 + 4096) + 4 * 32));
+  setting.whole = 30;  // the others recompute their projections
+  EXPECT_EQ(kept(), 30 * 2.0 * 4096 + 2 * (2.0 * (2 * 4096 + 4096) + 4 * 32));
+}
+
+TEST(MemoryPlan, OffloadedLayersHaveTwoBuffersOnTheCard) {
+  const ModelSizes sizes = sizes_of_known("mistral-7b-v0.3");
+  PlanSetting setting{.micro_batch_tokens = 1000, .whole = 32};
+  const MemoryPlan on_card = plan_memory(sizes, {}, setting);
+  setting.offload = true;
+  const MemoryPlan offloaded = plan_memory(sizes, {}, setting);
+  EXPECT_EQ(offloaded.activations, 2u * 2 * 4096 * 1000);
+  EXPECT_EQ(offloaded.host, on_card.activations);
+  EXPECT_EQ(on_card.host, 0u);
+  EXPECT_EQ(offloaded.layer_work, on_card.layer_work);
+}
+
+TEST(MemoryPlan, RecordedStepsAreFilledUp) {
+  const ModelSizes sizes = sizes_of_known("llama3.2-1b");
+  PlanSetting setting{.micro_batch_tokens = 2100};
+  const uint64_t tight = plan_memory(sizes, {}, setting).activations;
+  setting.recorded = true;  // to eighths of 2048
+  EXPECT_EQ(plan_memory(sizes, {}, setting).activations, tight / 2100 * 2304);
+  setting.on_cpu = true;
+  EXPECT_EQ(plan_memory(sizes, {}, setting).activations, tight);
+}
+
+TEST(MemoryPlan, FlashAttentionCountsItsRows) {
+  const ModelSizes sizes = sizes_of_known("mistral-7b-v0.3");
+  PlanSetting setting{.micro_batch_tokens = 4096, .recompute = kAllLayers};
+  const uint64_t one = plan_memory(sizes, {}, setting).layer_work;
+  setting.rows.mean = 16;  // 128 rows more of float32 for each: 256 · 128 · 4096 · 4 bytes
+  EXPECT_GT(plan_memory(sizes, {}, setting).layer_work, one + (uint64_t{256} << 20));
+}
+
+TEST(MemoryPlan, LogitsTakeThePlaceOfALayersWork) {
+  const ModelSizes sizes = sizes_of_known("llama3.2-1b");
+  PlanSetting setting{.micro_batch_tokens = 2048, .loss_chunk = 1024};
+  const MemoryPlan plan = plan_memory(sizes, {}, setting);
+  EXPECT_EQ(plan.logits + plan.layer_work, 2u * 1024 * 128'256 + 2u * 2 * 2048 * 2048);
+  setting.loss_chunk = 128;
+  EXPECT_EQ(plan_memory(sizes, {}, setting).logits, 0u);
+}
+
+// The tensors that an adapter trains and stores, by the adapter itself.
+TEST(MemoryPlan, AdaptersAreAsLargeAsTheyAre) {
+  for (const lora::LoraConfig& config :
+       {lora::LoraConfig{.rank = 4}, lora::LoraConfig{.variant = "dora", .rank = 4},
+        lora::LoraConfig{.rank = 4, .init = "pissa"}}) {
+    const auto model = tiny_model();
+    const TrainedSizes sizes = lora_sizes(sizes_of(model->config()), config);
+    lora::attach(*model, config, 1);
+    int64_t trained = 0, stored = 0;
+    for (auto& [name, tensor] : models::trainable_tensors(*model)) trained += tensor.numel();
+    model->for_each_linear([&](const std::string&, models::Linear& linear) {
+      for (const auto& [name, tensor] : linear.adapter->stored()) stored += tensor.numel();
+    });
+    EXPECT_EQ(sizes.values(), trained) << config.variant << " " << config.init;
+    EXPECT_EQ(sizes.stored_values(), stored) << config.variant << " " << config.init;
+  }
 }
 
 TEST(MemoryPlan, EveryRecomputedLayerTakesLess) {
@@ -111,12 +158,30 @@ TEST(MemoryPlan, EveryRecomputedLayerTakesLess) {
   }
   setting.recompute = kAllLayers;  // more than there are: all
   EXPECT_EQ(plan_memory(sizes, trained, setting).activations, before);
+  for (setting.whole = 1; setting.whole <= sizes.layers(); ++setting.whole) {
+    const uint64_t now = plan_memory(sizes, trained, setting).activations;
+    EXPECT_LT(now, before);
+    before = now;
+  }
 }
 
 TEST(MemoryPlan, QuantisedWeightsAreAsLargeAsTheirFormatSays) {
   EXPECT_NEAR(static_cast<double>(stored_bytes("nf4", 2, 1'000'000, 1)), 515'869, 1);
   EXPECT_EQ(stored_bytes("int8", 2, 1'000'000, 1000), 1'004'000u);
   EXPECT_EQ(stored_bytes("none", 2, 1'000'000, 1000), 2'000'000u);
+}
+
+TEST(MemoryPlan, TablesStayInSixteenBitsBesideFewerOnTheCpu) {
+  const ModelSizes sizes = sizes_of_known("qwen2.5-0.5b");
+  const auto planned = [&](PlanSetting setting) {
+    setting.on_cpu = true;
+    return plan_memory(sizes, lora_sizes(sizes, {}), setting).embeddings;
+  };
+  const auto values = static_cast<uint64_t>(sizes.embedding_values());
+  EXPECT_EQ(planned({.quant = "nf4", .value_bytes = 4, .table_bytes = 2}), 2 * values);
+  EXPECT_EQ(planned({.quant = "nf4", .value_bytes = 4, .table_bytes = 4}), 4 * values);
+  EXPECT_EQ(planned({.quant = "none", .value_bytes = 4, .table_bytes = 2}), 4 * values);
+  EXPECT_EQ(planned({.quant = "int8", .value_bytes = 2, .table_bytes = 4}), 2 * values);
 }
 
 TEST(MemoryPlan, EightBitMomentsTakeAQuarter) {
@@ -135,93 +200,6 @@ TEST(MemoryPlan, FullTrainingHasGradientsAndMomentsOfEveryWeight) {
   EXPECT_EQ(plan.adapter, 0u);
   EXPECT_EQ(plan.base + plan.embeddings + plan.gradients + plan.optimizer,
             16u * static_cast<uint64_t>(*facts->parameters));
-}
-
-TEST(FitTo, TakesTheWholeMicroBatchWhereThereIsRoom) {
-  const ModelSizes sizes = sizes_of_known("qwen2.5-1.5b");
-  const TrainedSizes trained = lora_sizes(sizes, {});
-  const PlanSetting fit = fit_to(static_cast<uint64_t>(20 * kGib), sizes, trained, qlora(0), {});
-  EXPECT_EQ(fit.micro_batch_tokens, 4096);
-  EXPECT_EQ(fit.recompute, 0);
-}
-
-TEST(FitTo, HalvesTheMicroBatchBeforeItRecomputes) {
-  const ModelSizes sizes = sizes_of_known("qwen2.5-1.5b");
-  const TrainedSizes trained = lora_sizes(sizes, {});
-  const auto budget = [&](double size) {
-    return fit_to(static_cast<uint64_t>(size * kGib), sizes, trained, qlora(0),
-                  {.least_tokens = 600});
-  };
-  EXPECT_EQ(budget(5.1).micro_batch_tokens, 2048);
-  EXPECT_EQ(budget(5.1).recompute, 0);
-  EXPECT_EQ(budget(3.0).micro_batch_tokens, 1024);
-  EXPECT_GT(budget(3.0).recompute, 0);
-  EXPECT_LT(budget(3.0).recompute, sizes.layers());
-  EXPECT_EQ(budget(1.0).micro_batch_tokens, 600);  // the smallest; it does not fit
-  EXPECT_EQ(budget(1.0).recompute, sizes.layers());
-}
-
-TEST(FitTo, LeavesWhatTheRecipeSays) {
-  const ModelSizes sizes = sizes_of_known("qwen2.5-1.5b");
-  const TrainedSizes trained = lora_sizes(sizes, {});
-  const PlanSetting fit =
-      fit_to(0, sizes, trained, qlora(0), {.micro_batch_tokens = 3000, .recompute = 5});
-  EXPECT_EQ(fit.micro_batch_tokens, 3000);
-  EXPECT_EQ(fit.recompute, 5);
-}
-
-TEST(TimePlan, OperationsPerTokenAreThoseOfTheTable) {
-  for (const Published& row : kModels) {
-    const ModelSizes sizes = sizes_of_known(row.name);
-    const TrainedSizes trained = lora_sizes(sizes, {});
-    const FlopsPerToken flops = flops_per_token(sizes, trained, {.row_tokens = 2048});
-    const double once = (flops.forward + flops.backward) / 1e9;
-    const auto near = [](double value) { return value >= 100 ? 0.6 : 0.06 + value * 0.004; };
-    EXPECT_NEAR(once, row.once, near(row.once)) << row.name;
-    EXPECT_NEAR(once + flops.full_recompute / 1e9, row.all, near(row.all)) << row.name;
-    EXPECT_NEAR(once + flops.selective / 1e9, row.selective, near(row.selective)) << row.name;
-  }
-}
-
-TEST(TimePlan, OnlyTokensWithLabelsMeetTheHead) {
-  const ModelSizes sizes = sizes_of_known("llama3.2-1b");
-  const double all = flops_per_token(sizes, {}, {.label_share = 1}).total;
-  const double half = flops_per_token(sizes, {}, {.label_share = 0.5}).total;
-  EXPECT_NEAR(all - half, 2.0 * 128'256 * 2048, 1);
-}
-
-TEST(TimePlan, CostsAreTimeTimesPowerTimesPrice) {
-  const RunCost cost = run_cost(3.6e6, 1e9, 1e12, 300, 0.5);
-  EXPECT_DOUBLE_EQ(cost.tokens_per_second, 1000);
-  EXPECT_DOUBLE_EQ(cost.seconds, 3600);
-  EXPECT_DOUBLE_EQ(cost.kilowatt_hours, 0.3);
-  EXPECT_DOUBLE_EQ(cost.price, 0.15);
-}
-
-TEST(GpuFacts, NameEveryCardOnceAndCompletely) {
-  const auto cards = all_gpus();
-  EXPECT_GE(cards.size(), 10u);
-  for (const GpuFacts& card : cards) {
-    EXPECT_EQ(find_gpu(card.name).title, card.title);
-    EXPECT_GT(card.bf16_tflops, 10);
-    EXPECT_GT(card.board_watts, 100);
-    EXPECT_LT(card.efficiency, 0.85);
-  }
-}
-
-TEST(GpuFacts, AreFoundByWhatPeopleWrite) {
-  EXPECT_EQ(find_gpu("4090").name, "rtx-4090");
-  EXPECT_EQ(find_gpu("RTX 3060").name, "rtx-3060-12gb");
-  EXPECT_EQ(find_gpu("NVIDIA GeForce RTX 4070 Ti SUPER").name, "rtx-4070-ti-super");
-  EXPECT_EQ(find_gpu("RTX 5070 Ti").name, "rtx-5070-ti");
-}
-
-TEST(GpuFacts, UnknownCardsAreRefusedWithTheNearest) {
-  EXPECT_TRUE(testing::raises("U008", {"'rtx-4091' is no card", "did you mean 'rtx-4090'?"},
-                              [] { find_gpu("rtx-4091"); }));
-  EXPECT_TRUE(testing::raises("U008", {"may be any of several cards", "'rtx-5070-12gb'"},
-                              [] { find_gpu("50"); }));
-  EXPECT_TRUE(testing::raises("N001", {"no-such.yaml"}, [] { find_gpu("no-such.yaml"); }));
 }
 
 }  // namespace

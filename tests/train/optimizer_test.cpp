@@ -7,9 +7,9 @@
 #include <limits>
 
 #include "core/error.h"
+#include "kernels/adamw/moment_codes.h"
 #include "tests/support/raises.h"
 #include "train/adamw8bit.h"
-#include "train/moment_codes.h"
 
 namespace slmtune::train {
 namespace {
@@ -236,7 +236,7 @@ TEST(LoraPlus, MultipliesTheLearningRateOfBAlone) {
 
 // At, just below and just above every middle between two codes, and at every code.
 TEST(MomentCodes, AreTheNearestOfTheMap) {
-  for (const CodeTable* table : {&signed_codes(), &unsigned_codes()}) {
+  for (const kernels::CodeTable* table : {&kernels::signed_codes(), &kernels::unsigned_codes()}) {
     std::vector<float> values = {0.0f, -0.0f, 1e-30f, -1e-30f, 1.0f, 1.0000001f, -1.0f};
     for (size_t i = 0; i < table->map.size(); ++i) {
       const float middle = std::min(table->middles[i], 1.0f);
@@ -245,8 +245,8 @@ TEST(MomentCodes, AreTheNearestOfTheMap) {
         values.push_back(value);
     }
     std::vector<int32_t> codes(values.size());
-    nearest_codes(*table, values.data(), /*inverse=*/1.0f, static_cast<int64_t>(values.size()),
-                  codes.data());
+    kernels::nearest_codes(*table, values.data(), /*inverse=*/1.0f,
+                           static_cast<int64_t>(values.size()), codes.data());
     for (size_t i = 0; i < values.size(); ++i)
       EXPECT_EQ(codes[i], kernels::nearest_code(table->map, values[i])) << values[i];
   }

@@ -18,6 +18,7 @@ TEST(RowLengths, AreOfTheLongestRowsOfAStep) {
   EXPECT_EQ(row_lengths(rows, 2).longest, 9);
   EXPECT_EQ(row_lengths(rows, 2).step, 16);
   EXPECT_EQ(row_lengths(rows, 100).step, 23);
+  EXPECT_DOUBLE_EQ(row_lengths(rows, 2).mean, 23.0 / 4);
 }
 
 TEST(LargestBatch, TakesTheLongestRowsThatFit) {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <limits>
 
 #include "core/error.h"
 #include "tests/train/tiny_training.h"
@@ -183,8 +184,11 @@ TEST(Sft, KeepsTheLastGoodCheckpointWhenItDiverges) {
   tiny.job.pack = false;
   int asked = 0;
   tiny.job.should_stop = [&] {
-    if (++asked == 2 * 4 + 1)  // step 3 is packed already
-      for (size_t row = 0; row < tiny.train.rows.size(); ++row) poison(tiny.train, row);
+    if (++asked == 3 * 4 + 1)  // within step 4
+      tiny.model->for_each_parameter([](const std::string& name, at::Tensor& tensor) {
+        if (name == "model.embed_tokens.weight")
+          tensor.detach().fill_(std::numeric_limits<float>::quiet_NaN());
+      });
     return false;
   };
   EXPECT_THROW(run_sft(tiny.job), UserError);

@@ -103,6 +103,19 @@ TEST(TrainConfig, RecomputeIsAWordOrANumberOfLayers) {
     EXPECT_EQ(text("recompute: " + std::string(value)), value);
   EXPECT_EQ(text("recompute: 0"), "none");
   EXPECT_EQ(code_of("recompute: -1"), "R004");
+  EXPECT_EQ(parse_train("").recompute_whole, std::nullopt);
+  EXPECT_EQ(parse_train("recompute_whole: all").recompute_whole, kAllLayers);
+  EXPECT_EQ(parse_train("recompute_whole: 7").recompute_whole, 7);
+  EXPECT_EQ(code_of("recompute_whole: some"), "R003");
+}
+
+TEST(TrainConfig, HowAStepIsDoneIsAWord) {
+  const TrainConfig plain = parse_train("");
+  EXPECT_EQ(plain.offload + " " + plain.matmul + " " + plain.graphs, "auto bf16 auto");
+  const TrainConfig other = parse_train("offload: inputs, matmul: fp8, graphs: none");
+  EXPECT_EQ(other.offload + " " + other.matmul + " " + other.graphs, "inputs fp8 none");
+  EXPECT_EQ(code_of("matmul: fp4"), "R005");
+  EXPECT_EQ(code_of("offload: true"), "R005");
 }
 
 TEST(BudgetConfig, ReadsMemoryAndPrice) {

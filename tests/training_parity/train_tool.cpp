@@ -5,7 +5,7 @@
 // With "stop_after_batches" the run is stopped there once and goes on from its checkpoint. ROWS
 // holds {"ids": [...], "labels": [...]} per line, for "objective" dpo and kto with "mark"; ADAPTER is the PEFT folder to start from. Writes
 // one JSON object to stdout: the run folder, the rows of each step in the order they were trained
-// on, and the seed to which a step's number is added for its random numbers.
+// on, and the seeds of its micro-batches when each holds one row.
 #include <algorithm>
 #include <exception>
 #include <fstream>
@@ -82,6 +82,20 @@ Json order_of(const train::TrainConfig& config, size_t rows, int64_t steps) {
   return order;
 }
 
+// As train/loop.cpp draws them: a step's seed for its first micro-batch, one derived from it for each
+// further one.
+Json seeds_of(const train::TrainConfig& config, int64_t steps) {
+  Json seeds = Json::array();
+  for (int64_t step = 0; step < steps; ++step) {
+    const uint64_t of_step = derive_seed(config.seed, "dropout") + static_cast<uint64_t>(step);
+    Json row = {of_step};
+    for (int64_t number = 1; number < config.batch_rows; ++number)
+      row.push_back(derive_seed(of_step, std::to_string(number)));
+    seeds.push_back(row);
+  }
+  return seeds;
+}
+
 std::unique_ptr<models::CausalLM> load(char** arguments, const Json& settings) {
   models::LoadOptions options;
   if (settings.value("dtype", "") == "float64") options.dtype = at::kDouble;
@@ -123,7 +137,7 @@ void train_and_report(char** arguments) {
     result = run_objective(job, settings);
   }
   Json report = {{"run", run.path().string()},
-                 {"random", derive_seed(job.config.seed, "dropout")},
+                 {"seeds", seeds_of(job.config, result.total_steps)},
                  {"order", order_of(job.config, static_cast<size_t>(train::row_count(rows)), result.total_steps)}};
   std::cout << report.dump() << "\n";
 }

@@ -72,7 +72,7 @@ def make_rows(count):
     return rows
 
 
-def reference_steps(model, rows, order, settings, random_seed):
+def reference_steps(model, rows, order, settings, seeds):
     """One row at a time, the plainest form: no padding, no packing."""
     if "neftune_alpha" in settings:
         embedding = model.get_input_embeddings()
@@ -86,10 +86,10 @@ def reference_steps(model, rows, order, settings, random_seed):
         optimizer, int(SETTINGS["warmup"] * STEPS), STEPS
     )
     for step, batch in enumerate(order[:STEPS]):
-        torch.manual_seed(random_seed + step)
         label_tokens = sum(sum(x != -100 for x in rows[i]["labels"][1:]) for i in batch)
         total = 0.0
-        for i in batch:
+        for seed, i in zip(seeds[step], batch):
+            torch.manual_seed(seed)
             ids = torch.tensor([rows[i]["ids"]])
             labels = torch.tensor(rows[i]["labels"][1:])
             logits = model(input_ids=ids).logits[0, :-1].float()
@@ -152,7 +152,7 @@ def compare(family, folder, **changes):
     steps = [line for line in lines if "loss" in line]
     assert len(steps) == STEPS, len(steps)
     worst = {"loss": 0.0, "grad_norm": 0.0, "learning_rate": 0.0}
-    theirs = reference_steps(model, rows, report["order"], settings, report["random"])
+    theirs = reference_steps(model, rows, report["order"], settings, report["seeds"])
     for line, (loss, norm, rate) in zip(steps, theirs):
         for key, value in [("loss", loss), ("grad_norm", norm), ("learning_rate", rate)]:
             worst[key] = max(worst[key], relative(line[key], value))

@@ -22,6 +22,10 @@ std::map<std::string, at::Tensor> DenseWeight::state() const {
   return {{"weight", weight_}};
 }
 
+void DenseWeight::to(at::Device device) {
+  weight_.set_data(weight_.detach().to(device));
+}
+
 uint64_t DenseWeight::bytes() const {
   return static_cast<uint64_t>(weight_.numel()) * static_cast<uint64_t>(weight_.element_size());
 }

@@ -12,6 +12,7 @@ class DenseWeight : public FrozenWeight {
   at::Tensor matmul(const at::Tensor& x) const override;
   at::Tensor dense(at::ScalarType dtype) const override;
   std::map<std::string, at::Tensor> state() const override;
+  void to(at::Device device) override;  // the tensor keeps its handle
   at::Tensor* trainable() override { return &weight_; }
   int64_t in_features() const override { return weight_.size(1); }
   int64_t out_features() const override { return weight_.size(0); }

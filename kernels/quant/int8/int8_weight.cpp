@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/cuda/cuda_module.h"
 #include "kernels/parallel.h"
+#include "kernels/quant/int8/int8_device.h"
 #include "kernels/quant/int8/int8_rows.h"
 #include "kernels/quant/widened.h"
 
@@ -27,8 +29,13 @@ int64_t rows_per_task(int64_t in) {
 Int8Weight::Int8Weight(const at::Tensor& dense) : QuantisedWeight(dense.size(0), dense.size(1)) {
   const at::Tensor weights = dense.detach().contiguous();
   const int64_t rows = dense.size(0), columns = dense.size(1);
-  codes_ = at::empty({rows, columns}, at::kChar);
-  absmax_ = at::empty({rows}, at::kFloat);
+  codes_ = at::empty({rows, columns}, weights.options().dtype(at::kChar));
+  absmax_ = at::empty({rows}, weights.options().dtype(at::kFloat));
+  if (weights.is_cuda()) {
+    quantise_int8_on_device(opened_cuda_module().int8, weights, codes_, absmax_,
+                            cuda_stream(weights.device().index()));
+    return;
+  }
   auto* codes = codes_.mutable_data_ptr<int8_t>();
   auto* absmax = absmax_.mutable_data_ptr<float>();
   parallel_for(0, rows, rows_per_task(columns), [&](int64_t begin, int64_t end) {
@@ -46,7 +53,15 @@ std::map<std::string, at::Tensor> Int8Weight::state() const {
   return {{"weight", codes_}, {"weight.absmax", absmax_}};
 }
 
+void Int8Weight::to(at::Device device) {
+  codes_ = codes_.to(device);
+  absmax_ = absmax_.to(device);
+}
+
 void Int8Weight::write_dense(at::Tensor& target) const {
+  if (target.is_cuda())
+    return dequantise_int8_on_device(opened_cuda_module().int8, codes_, absmax_, target,
+                                     cuda_stream(target.device().index()));
   const auto* codes = codes_.const_data_ptr<int8_t>();
   const float* absmax = absmax_.const_data_ptr<float>();
   const int64_t columns = codes_.size(1);

@@ -7,10 +7,12 @@ namespace slmtune::kernels {
 
 class Int8Weight : public QuantisedWeight {
  public:
-  // Quantises `dense` [out, in], any floating type.
+  // Quantises `dense` [out, in], any floating type, on its device.
   explicit Int8Weight(const at::Tensor& dense);
   // "weight" int8 [out, in] and "weight.absmax" float32 [out].
   std::map<std::string, at::Tensor> state() const override;
+  void to(at::Device device) override;
+  at::Device device() const override { return codes_.device(); }
 
  protected:
   void write_dense(at::Tensor& target) const override;

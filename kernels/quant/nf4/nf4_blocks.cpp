@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 
+#include "kernels/quant/nf4/nf4_values.h"
 #include "kernels/vector_variants.h"
 
 #if defined(__x86_64__)
@@ -12,33 +13,6 @@
 
 namespace slmtune::kernels {
 namespace {
-
-constexpr std::array<float, 16> kValues = {-1.0f,
-                                           -0.6961928009986877f,
-                                           -0.5250730514526367f,
-                                           -0.39491748809814453f,
-                                           -0.28444138169288635f,
-                                           -0.18477343022823334f,
-                                           -0.09105003625154495f,
-                                           0.0f,
-                                           0.07958029955625534f,
-                                           0.16093020141124725f,
-                                           0.24611230194568634f,
-                                           0.33791524171829224f,
-                                           0.44070982933044434f,
-                                           0.5626170039176941f,
-                                           0.7229568362236023f,
-                                           1.0f};
-
-constexpr std::array<float, 15> make_middles() {
-  std::array<float, 15> middles{};
-  for (size_t i = 0; i < middles.size(); ++i) middles[i] = (kValues[i] + kValues[i + 1]) / 2.0f;
-  return middles;
-}
-constexpr std::array<float, 15> kMiddles = make_middles();
-
-// Below this a reciprocal would overflow; bitsandbytes uses the same floor.
-constexpr float kSmallestScale = 1e-38f;
 
 // Rounds to the nearest, ties to even. Weights are finite, so no case for NaN.
 uint16_t bfloat16_bits(float x) {
@@ -59,7 +33,7 @@ void dequantise_plain(const uint8_t* packed, const float* absmax, int64_t from, 
                       int64_t block, Out* out) {
   for (int64_t i = from; i < count; ++i) {
     const unsigned index = i % 2 == 0 ? packed[i / 2] >> 4 : packed[i / 2] & 15u;
-    store(kValues[index] * absmax[i / block], out + i);
+    store(kNf4Values[index] * absmax[i / block], out + i);
   }
 }
 
@@ -91,7 +65,7 @@ __attribute__((target("avx512f,avx512bw,avx512vl"))) void store_16(__m512 values
 template <typename Out>
 __attribute__((target("avx512f,avx512bw,avx512vl"))) int64_t dequantise_avx512(
     const uint8_t* packed, const float* absmax, int64_t count, int64_t block, Out* out) {
-  const __m512 table = _mm512_loadu_ps(kValues.data());
+  const __m512 table = _mm512_loadu_ps(kNf4Values.data());
   int64_t done = 0;
   for (; done + block <= count; done += block) {
     const __m512 scale = _mm512_set1_ps(absmax[done / block]);
@@ -129,7 +103,8 @@ __attribute__((target("avx2"))) void store_8(__m256 values, uint16_t* out) {
 template <typename Out>
 __attribute__((target("avx2"))) int64_t dequantise_avx2(const uint8_t* packed, const float* absmax,
                                                         int64_t count, int64_t block, Out* out) {
-  const __m256 low = _mm256_loadu_ps(kValues.data()), high = _mm256_loadu_ps(kValues.data() + 8);
+  const __m256 low = _mm256_loadu_ps(kNf4Values.data()),
+               high = _mm256_loadu_ps(kNf4Values.data() + 8);
   int64_t done = 0;
   for (; done + block <= count; done += block) {
     const __m256 scale = _mm256_set1_ps(absmax[done / block]);
@@ -168,7 +143,7 @@ constexpr std::array<std::array<float, 8>, 4> make_tree() {
   std::array<std::array<float, 8>, 4> tree{};
   for (size_t level = 0; level < 4; ++level)
     for (size_t i = 0; i < size_t{1} << level; ++i)
-      tree[level][i] = kMiddles[((2 * i + 1) << (3 - level)) - 1];
+      tree[level][i] = kNf4Middles[((2 * i + 1) << (3 - level)) - 1];
   return tree;
 }
 constexpr std::array<std::array<float, 8>, 4> kTree = make_tree();
@@ -176,7 +151,7 @@ constexpr std::array<std::array<float, 8>, 4> kTree = make_tree();
 // `count` weights as packed indices; x = weight · scale.
 void pack_plain(const float* weights, int64_t count, float scale, uint8_t* packed) {
   const auto index = [&](int64_t i) {
-    if (i == count) return 7;  // fills the last byte of an odd count
+    if (i == count) return kNf4Zero;
     size_t found = 0;
     for (const auto& level : kTree) found = 2 * found + (weights[i] * scale > level[found] ? 1 : 0);
     return static_cast<int>(found);
@@ -261,7 +236,7 @@ void pack(const float* weights, int64_t count, float scale, uint8_t* packed, Ins
 }  // namespace
 
 const std::array<float, 16>& nf4_values() {
-  return kValues;
+  return kNf4Values;
 }
 
 void quantise_nf4(const float* weights, int64_t count, int64_t block, uint8_t* packed,
@@ -270,7 +245,8 @@ void quantise_nf4(const float* weights, int64_t count, int64_t block, uint8_t* p
     const int64_t size = std::min(block, count - start);
     const float largest = largest_magnitude(weights + start, size);
     absmax[start / block] = largest;
-    pack(weights + start, size, 1.0f / std::max(largest, kSmallestScale), packed + start / 2, use);
+    pack(weights + start, size, 1.0f / std::max(largest, kNf4SmallestScale), packed + start / 2,
+         use);
   }
 }
 

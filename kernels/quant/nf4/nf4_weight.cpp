@@ -8,9 +8,11 @@
 #include <utility>
 
 #include "core/error.h"
+#include "kernels/cuda/cuda_module.h"
 #include "kernels/parallel.h"
 #include "kernels/quant/dynamic_map.h"
 #include "kernels/quant/nf4/nf4_blocks.h"
+#include "kernels/quant/nf4/nf4_device.h"
 #include "kernels/quant/widened.h"
 
 namespace slmtune::kernels {
@@ -59,6 +61,9 @@ void compress_scales(const at::Tensor& absmax, Nf4Tensors& stored) {
 
 Nf4Tensors quantise(const at::Tensor& dense) {
   const at::Tensor weights = dense.detach().contiguous();
+  if (weights.is_cuda())
+    return quantise_nf4_on_device(opened_cuda_module().nf4, weights,
+                                  cuda_stream(weights.device().index()));
   const int64_t count = weights.numel();
   Nf4Tensors stored;
   stored.packed = at::empty({pieces(count, 2)}, at::kByte);
@@ -71,10 +76,15 @@ Nf4Tensors quantise(const at::Tensor& dense) {
     quantise_nf4(values, size, stored.block, packed + first / 2, scales + first / stored.block);
   });
   compress_scales(absmax, stored);
+  stored.nested_map = nf4_nested_map(at::kCPU);
   return stored;
 }
 
 }  // namespace
+
+at::Tensor nf4_nested_map(at::Device device) {
+  return table(signed_dynamic_map().data(), 256).to(device);
+}
 
 Nf4Weight::Nf4Weight(const at::Tensor& dense)
     : QuantisedWeight(dense.size(0), dense.size(1)), stored_(quantise(dense)) {}
@@ -91,21 +101,31 @@ Nf4Weight::Nf4Weight(int64_t out, int64_t in, Nf4Tensors stored)
                           "the stored tensors of a 4-bit weight do not fit its shape [" +
                               std::to_string(out) + ", " + std::to_string(in) + "]",
                           "fetch the model again, or take its 16-bit folder");
+  if (nested) stored_.nested_map = nf4_nested_map(stored_.packed.device());
 }
 
 std::map<std::string, at::Tensor> Nf4Weight::state() const {
   std::map<std::string, at::Tensor> tensors = {
       {"weight", stored_.packed},
       {"weight.absmax", stored_.absmax},
-      {"weight.quant_map", table(nf4_values().data(), 16)}};
+      {"weight.quant_map", table(nf4_values().data(), 16).to(device())}};
   if (!stored_.nested_absmax.defined()) return tensors;
   tensors["weight.nested_absmax"] = stored_.nested_absmax;
-  tensors["weight.nested_quant_map"] = table(signed_dynamic_map().data(), 256);
-  tensors["weight.nested_offset"] = at::full({1}, stored_.offset, at::kFloat);
+  tensors["weight.nested_quant_map"] = stored_.nested_map;
+  tensors["weight.nested_offset"] = at::full({1}, stored_.offset, stored_.nested_absmax.options());
   return tensors;
 }
 
+void Nf4Weight::to(at::Device device) {
+  for (at::Tensor* tensor :
+       {&stored_.packed, &stored_.absmax, &stored_.nested_absmax, &stored_.nested_map})
+    if (tensor->defined()) *tensor = tensor->to(device);
+}
+
 void Nf4Weight::write_dense(at::Tensor& target) const {
+  if (target.is_cuda())
+    return dequantise_nf4_on_device(opened_cuda_module().nf4, stored_, target,
+                                    cuda_stream(target.device().index()));
   const auto* packed = stored_.packed.const_data_ptr<uint8_t>();
   const bool wide = target.scalar_type() == at::kFloat;
   for_runs(target.numel(), [&](int64_t first, int64_t size) {

@@ -13,12 +13,16 @@ struct Nf4Tensors {
   at::Tensor nested_absmax;  // float32, one per nested_block scales; undefined without
   float offset = 0.0f;       // mean of the scales
   int64_t block = 64, nested_block = 256;  // powers of two; block from 32 to 4096
+  at::Tensor nested_map = {};  // nf4_nested_map(), made by Nf4Weight where nested_absmax is
 };
+
+// What the codes of the scales stand for: float32 [256], the signed dynamic map.
+at::Tensor nf4_nested_map(at::Device device);
 
 class Nf4Weight : public QuantisedWeight {
  public:
-  // Quantises `dense` [out, in], any floating type, on all threads; a piece at a time, so that a
-  // borrowed tensor of a mapped file is never in memory as a whole.
+  // Quantises `dense` [out, in], any floating type, on its device. In host memory on all threads, a
+  // piece at a time, so that a borrowed tensor of a mapped file is never in memory as a whole.
   explicit Nf4Weight(const at::Tensor& dense);
   // Takes stored tensors; F057 when their sizes do not fit [out, in].
   Nf4Weight(int64_t out, int64_t in, Nf4Tensors stored);
@@ -26,6 +30,8 @@ class Nf4Weight : public QuantisedWeight {
   // "weight", "weight.absmax", "weight.quant_map" and, with double quantisation,
   // "weight.nested_absmax", "weight.nested_quant_map", "weight.nested_offset".
   std::map<std::string, at::Tensor> state() const override;
+  void to(at::Device device) override;
+  at::Device device() const override { return stored_.packed.device(); }
 
  protected:
   void write_dense(at::Tensor& target) const override;

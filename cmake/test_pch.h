@@ -1,0 +1,6 @@
+// Shared by the tests that do without LibTorch.
+#pragma once
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cmake/pch.h"
