@@ -21,6 +21,9 @@
 
 namespace slmtune::collective {
 
+// How long a rank that ends waits, at most, for the others to hear why.
+constexpr double kHearSeconds = 5.0;
+
 class Collective {
  public:
   virtual ~Collective() = default;

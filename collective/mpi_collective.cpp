@@ -19,7 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kPieceValues = 1 << 24;
-constexpr double kHearSeconds = 3.0;
 constexpr const char* kWaited = "?";  // the notice of a rank that waited too long
 
 [[noreturn]] void refuse(const fs::path& file, const std::string& what) {

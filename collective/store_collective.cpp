@@ -22,6 +22,14 @@ std::string key_of(int64_t call, int rank) {
   return fmt::format("call/{}/{}", call, rank);
 }
 
+std::string here_key(int rank) {
+  return fmt::format("here/{}", rank);
+}
+
+std::string met_key(int rank) {
+  return fmt::format("met/{}", rank);
+}
+
 std::string left_key(int rank) {
   return fmt::format("left/{}", rank);
 }
@@ -36,32 +44,52 @@ StoreCollective::StoreCollective(const Launch& launch)
 
 StoreCollective::~StoreCollective() = default;
 
-// Each tells the others its rank and how many it was told of.
+// Each tells the others its rank and how many it was told of, and then that it has heard them.
 void StoreCollective::meet() {
-  const std::string size = std::to_string(launch_.size), own = fmt::format("here/{}", rank());
+  const std::string own = here_key(rank());
   if (store_.add(own + "/times", 1) > 1)
     throw UserError("P002", fmt::format("rank {}", rank()),
                     fmt::format("two processes are rank {}", rank()),
                     "give each process a RANK of its own, and each run a MASTER_PORT of its own");
-  store_.set_text(own, size);
+  store_.set_text(own, std::to_string(size()));
+  try {
+    hear_all();
+  } catch (const Error&) {
+    store_.set_text(met_key(rank()), "");
+    if (leads()) wait_for_those_here();
+    throw;
+  }
+  store_.set_text(met_key(rank()), "");
+}
+
+void StoreCollective::hear_all() {
   const double until = now_seconds() + launch_.patience;
-  for (int other = 0; other < this->size(); ++other) {
-    const std::string key = fmt::format("here/{}", other);
+  for (int other = 0; other < size(); ++other) {
+    const std::string key = here_key(other);
     while (!store_.wait(key, kLookSeconds)) {
       check_stop();
       if (now_seconds() > until)
         throw UnavailableError(
             "P005", fmt::format("rank {}", other),
             fmt::format("rank {} did not come within {}", other, human_seconds(launch_.patience)),
-            fmt::format("start {} processes, each with its RANK", size));
+            fmt::format("start {} processes, each with its RANK", size()));
     }
     const std::string told = store_.get_text(key);
-    if (told != size)
-      throw UserError(
-          "P002", fmt::format("rank {}", other),
-          fmt::format("rank {} was told of {} processes, rank {} of {}", other, told, rank(), size),
-          "WORLD_SIZE must be the same on every rank");
+    if (told != std::to_string(size()))
+      throw UserError("P002", fmt::format("rank {}", other),
+                      fmt::format("rank {} was told of {} processes, rank {} of {}", other, told,
+                                  rank(), size()),
+                      "WORLD_SIZE must be the same on every rank");
   }
+}
+
+// The key store goes with rank 0: who came can still read then why there is no run.
+void StoreCollective::wait_for_those_here() {
+  const double until = now_seconds() + kHearSeconds;
+  for (int other = 1; other < size(); ++other)
+    while (store_.has(here_key(other)) && !store_.wait(met_key(other), kLookSeconds) &&
+           now_seconds() < until)
+      continue;
 }
 
 std::vector<std::byte> StoreCollective::value_of(int64_t call, int rank) {

@@ -37,6 +37,8 @@ class StoreCollective : public Collective {
 
  private:
   void meet();
+  void hear_all();
+  void wait_for_those_here();
   std::vector<std::byte> value_of(int64_t call, int rank);
   template <typename Number>
   void sum_piece(std::span<Number> piece);

@@ -14,7 +14,6 @@ namespace {
 
 constexpr const char* kFailed = "failed";  // "<rank> <why>" of the first rank that failed
 constexpr const char* kHeard = "heard";    // ranks that know
-constexpr double kHearSeconds = 3.0;
 
 std::string beat_key(int rank) {
   return fmt::format("beat/{}", rank);

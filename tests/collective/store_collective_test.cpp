@@ -126,7 +126,22 @@ TEST(StoreCollective, OtherNumbersOfProcessesAreRefused) {
       in_threads(launches, [](const Launch& launch) { StoreCollective ranks(launch); });
   EXPECT_NE(thrown[0].find("rank 1 was told of 3 processes, rank 0 of 2"), std::string::npos)
       << thrown[0];
-  EXPECT_TRUE(thrown[0].starts_with("P002|"));
+  for (const std::string& text : thrown) EXPECT_TRUE(text.starts_with("P002|")) << text;
+}
+
+TEST(StoreCollective, ARankThatComesToTheRefusalLateStillReadsWhy) {
+  auto launches = ranks_of(2);
+  launches[1].size = 3;
+  const auto thrown = in_threads(launches, [](const Launch& launch) {
+    if (launch.rank == 0) StoreCollective refused(launch);
+    KeyStore store(launch);
+    store.set_text("here/1", "3");
+    std::this_thread::sleep_for(std::chrono::milliseconds(700));  // a busy machine
+    EXPECT_EQ(store.get_text("here/0"), "2");
+    store.set_text("met/1", "");
+  });
+  EXPECT_TRUE(thrown[0].starts_with("P002|")) << thrown[0];
+  EXPECT_EQ(thrown[1], "");
 }
 
 TEST(StoreCollective, TwoProcessesOfOneRankAreRefused) {
