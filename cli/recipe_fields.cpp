@@ -201,9 +201,9 @@ const FieldTable<ModelChoice>& ModelChoice::fields() {
                               .words = kernels::quant_names()}));
         fields.push_back(field(&T::dtype, {.key = "dtype",
                                            .meaning = "number type of the weights; auto: bfloat16 "
-                                                      "on a GPU, and on a CPU with AMX from hidden "
-                                                      "size 512 on; else, and with 'method: "
-                                                      "full', float32",
+                                                      "on a GPU, and from hidden size 512 on with "
+                                                      "AMX or on an AMD CPU with AVX512-BF16; else, "
+                                                      "and with 'method: full', float32",
                                            .words = {"auto", "float32", "bfloat16"}}));
         fields.push_back(field(&T::device, {.key = "device",
                                             .meaning = "where the model runs; auto takes a GPU if "

@@ -16,13 +16,14 @@ struct DeviceChoice {
 
 // `device`: auto | cpu | cuda | cuda:N; `dtype`: auto | float32 | bfloat16. `cuda` opens
 // libslmtune_cuda.so (beside the program) and a GPU (cuda_device.h has the errors); `auto` falls
-// back to the CPU and says so in `line`. On the CPU `auto` is bfloat16 where the CPU has a matrix unit for it (AMX) and the
-// model, `hidden_size` wide (0: not known), is large enough to gain; else float32: AVX512-BF16
-// alone multiplies no faster (figures beside the code).
+// back to the CPU and says so in `line`. On the CPU `auto` is bfloat16 where its products are the
+// faster ones and the model, `hidden_size` wide (0: not known), is large enough to gain; else
+// float32.
 DeviceChoice choose_device(const std::string& device, const std::string& dtype,
                            int64_t hidden_size = 0);
 
-// Whether bfloat16 products are faster than those of float32 on this CPU: it has a matrix unit (AMX).
+// Whether bfloat16 products are faster than those of float32 on this CPU: with a matrix unit (AMX),
+// or AVX512-BF16 on one of AMD's.
 bool cpu_gains_from_bfloat16();
 
 // Once per process, before the first tensor: keeps freed blocks in the process (page faults cost

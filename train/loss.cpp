@@ -9,6 +9,7 @@
 
 #include "kernels/attention/row_starts.h"
 #include "kernels/cross_entropy/cross_entropy.h"
+#include "kernels/matmul/product.h"
 #include "kernels/matmul/table.h"
 #include "train/logit_rows.h"
 
@@ -76,7 +77,7 @@ LossGradients with_gradients(const at::Tensor& rows, const LossInput& input, boo
     weigh(logits, first, count);
     at::Tensor gradient = result.rows.narrow(0, first, count);
     kernels::table_mix(logits, weight, gradient);
-    if (with_weight) result.weight.addmm_(logits.t(), rows.narrow(0, first, count));
+    if (with_weight) kernels::add_product(result.weight, logits.t(), rows.narrow(0, first, count));
   });
   return result;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/log.h"
+#include "kernels/matmul/product.h"
 #include "kernels/quant/frozen_weight.h"
 
 namespace slmtune::train {
@@ -78,8 +79,8 @@ double layers_rate(const ModelSizes& sizes, const Probe& probe, double seconds) 
     const at::Tensor w = some_values({shape.out, shape.in}, probe.device, probe.dtype);
     at::Tensor y = some_values({rows, shape.out}, probe.device, probe.dtype);
     at::Tensor grad = at::empty_like(x);
-    const auto forward = [&] { at::mm_out(y, x, w.t()); };
-    const auto backward = [&] { at::mm_out(grad, y, w); };
+    const auto forward = [&] { kernels::product_into(y, x, w.t()); };
+    const auto backward = [&] { kernels::product_into(grad, y, w); };
     const auto count = static_cast<double>(shape.count);
     time += count * (seconds_of(backward, grad, share) + seconds_of(forward, y, share));
     work += count * 4.0 * static_cast<double>(rows * shape.in * shape.out);
@@ -142,7 +143,7 @@ LowRankSeconds low_rank_seconds(const Inputs& inputs, const Probe& probe, double
     at::Tensor y = at::empty({rows, linear.out}, x.options());
     const auto added = [&] {
       at::mm_out(y, x, weight.t());
-      y.addmm_(u.narrow(1, 0, probe.rank), b.to(probe.dtype).t());
+      kernels::add_product(y, u.narrow(1, 0, probe.rank), b.to(probe.dtype).t());
     };
     const auto joined = [&] {
       // x and u are put together once for all inputs; here each of them pays for its part.

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
+#include "kernels/matmul/product.h"
 
 namespace slmtune::kernels {
 namespace {
@@ -56,12 +57,12 @@ RowCodes row_codes(const at::Tensor& x, Matmul matmul) {
 }
 
 at::Tensor times_transposed(const at::Tensor& x, const at::Tensor& w, Matmul matmul) {
-  if (!takes_codes(matmul, x, x.size(1), w.size(0))) return x.mm(w.t());
+  if (!takes_codes(matmul, x, x.size(1), w.size(0))) return product(x, w.t());
   return coded_product(row_codes(x, matmul), row_codes(w, matmul), matmul, x.scalar_type());
 }
 
 at::Tensor times(const at::Tensor& g, const at::Tensor& w, Matmul matmul) {
-  if (!takes_codes(matmul, g, w.size(0), w.size(1))) return g.mm(w);
+  if (!takes_codes(matmul, g, w.size(0), w.size(1))) return product(g, w);
   const at::Tensor turned = w.t().contiguous();  // cuBLAS wants both along the inner side
   return coded_product(row_codes(g, matmul), row_codes(turned, matmul), matmul, g.scalar_type());
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "kernels/matmul/product.h"
 
 namespace slmtune::kernels {
 namespace {
@@ -55,32 +56,32 @@ struct Scores : torch::autograd::Function<Scores> {
 void table_scores(const at::Tensor& x, const at::Tensor& table, at::Tensor& out) {
   const at::NoGradGuard no_graph;
   if (table.scalar_type() == x.scalar_type()) {
-    at::mm_out(out, x, table.t());
+    product_into(out, x, table.t());
     return;
   }
   over_pieces(table, x.scalar_type(), [&](const at::Tensor& piece, int64_t first, int64_t count) {
     at::Tensor columns = out.narrow(1, first, count);
-    at::mm_out(columns, x, piece.t());
+    product_into(columns, x, piece.t());
   });
 }
 
 void table_mix(const at::Tensor& g, const at::Tensor& table, at::Tensor& out) {
   const at::NoGradGuard no_graph;
   if (table.scalar_type() == g.scalar_type()) {
-    at::mm_out(out, g, table);
+    product_into(out, g, table);
     return;
   }
   over_pieces(table, g.scalar_type(), [&](const at::Tensor& piece, int64_t first, int64_t count) {
     const at::Tensor columns = g.narrow(1, first, count);
     if (first == 0)
-      at::mm_out(out, columns, piece);
+      product_into(out, columns, piece);
     else
-      out.addmm_(columns, piece);
+      add_product(out, columns, piece);
   });
 }
 
 at::Tensor scores(const at::Tensor& x, const at::Tensor& table) {
-  if (table.scalar_type() == x.scalar_type()) return at::linear(x, table);
+  if (table.scalar_type() == x.scalar_type()) return linear_product(x, table);
   SLMTUNE_ASSERT(!table.requires_grad(), "a table that trains has the type of the arithmetic");
   return Scores::apply(x, table);
 }

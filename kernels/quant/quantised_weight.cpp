@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "kernels/cuda/cuda_module.h"
+#include "kernels/matmul/product.h"
 
 namespace slmtune::kernels {
 namespace {
@@ -37,14 +38,14 @@ struct Product : torch::autograd::Function<Product> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
                             const QuantisedWeight* weight) {
     context->saved_data["weight"] = reinterpret_cast<int64_t>(weight);
-    return at::linear(x, weight->written_out(x.scalar_type()));
+    return product(x, weight->written_out(x.scalar_type()).t());
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto* weight =
         reinterpret_cast<const QuantisedWeight*>(context->saved_data["weight"].toInt());
     const at::Tensor& grad_y = gradients[0];
-    return {at::matmul(grad_y, weight->written_out(grad_y.scalar_type())), {}};
+    return {product(grad_y, weight->written_out(grad_y.scalar_type())), {}};
   }
 };
 

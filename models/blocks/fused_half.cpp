@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "kernels/matmul/product.h"
 #include "kernels/quant/quantised_weight.h"
 
 namespace slmtune::models {
@@ -34,7 +35,8 @@ bool is_plain(const Linear& linear) {
 struct Projection {
   // x·Wᵀ (+ bias)
   at::Tensor forward(const at::Tensor& x) const {
-    if (matmul == kernels::Matmul::kModel && bias.defined()) return at::addmm(bias, x, weight.t());
+    if (matmul == kernels::Matmul::kModel && bias.defined())
+      return kernels::product_on(bias, x, weight.t());
     const at::Tensor y = kernels::times_transposed(x, weight, matmul);
     return bias.defined() ? at::Tensor(y).add_(bias) : y;
   }
@@ -45,7 +47,7 @@ struct Projection {
 
 // y += s · low · Bᵀ
 void add_low_rank(at::Tensor& y, const at::Tensor& low, const LowRank& adapter) {
-  y.addmm_(low, adapter.b.to(y.scalar_type()).t(), 1.0, adapter.scale);
+  kernels::add_product(y, low, adapter.b.to(y.scalar_type()).t(), adapter.scale);
 }
 
 // Columns behind the inputs' weights that all their adapters' B go to, as they lie in u: whole
@@ -69,9 +71,9 @@ at::Tensor with_low_rank(const at::Tensor& weight, const LowRank& adapter, int64
   return whole;
 }
 
-// s·dYᵀ·low, formed as (lowᵀ·dY)ᵀ, which BLAS computes faster.
+// s·dYᵀ·low, formed as (lowᵀ·dY)ᵀ, which is computed faster.
 at::Tensor gradient_of_b(const at::Tensor& grad_y, const at::Tensor& low, const LowRank& adapter) {
-  const at::Tensor transposed = low.t().mm(grad_y).mul_(adapter.scale);
+  const at::Tensor transposed = kernels::product(low.t(), grad_y).mul_(adapter.scale);
   return transposed.t().to(adapter.b.scalar_type()).contiguous();
 }
 
@@ -190,7 +192,7 @@ void Pass::project(const at::Tensor& normed, std::vector<at::Tensor>* weights) {
 at::Tensor Pass::add_output(const at::Tensor& mixed) {
   const Linear& linear = half_.output.linear;
   const Projection projection{dense(linear), linear.bias, matmul_};
-  if (output_adapter_) low_out_ = mixed.mm(output_adapter_->a.to(type()).t());
+  if (output_adapter_) low_out_ = kernels::product(mixed, output_adapter_->a.to(type()).t());
   const Norm& after = half_.after;
   if (after.weight.defined()) {
     projected_ = projection.forward(mixed);
@@ -198,7 +200,7 @@ at::Tensor Pass::add_output(const at::Tensor& mixed) {
     return kernels::rms_norm_forward(projected_, after.weight, after.eps, after.form).y.add_(x_);
   }
   at::Tensor y = matmul_ == kernels::Matmul::kModel
-                     ? at::addmm(x_, mixed, projection.weight.t())
+                     ? kernels::product_on(x_, mixed, projection.weight.t())
                      : kernels::times_transposed(mixed, projection.weight, matmul_).add_(x_);
   if (output_adapter_) add_low_rank(y, low_out_, *output_adapter_);
   return projection.bias.defined() ? y.add_(projection.bias) : y;
@@ -207,7 +209,7 @@ at::Tensor Pass::add_output(const at::Tensor& mixed) {
 at::Tensor Pass::forward(const at::Tensor& x) {
   x_ = x.detach().contiguous();
   at::Tensor normed = normed_input().y;
-  if (const at::Tensor a = stacked_a(); a.defined()) low_in_ = normed.mm(a.t());
+  if (const at::Tensor a = stacked_a(); a.defined()) low_in_ = kernels::product(normed, a.t());
   normed = beside_low(normed);
   project(normed, nullptr);
   Mixer::Mixed mixed = half_.mixer->mix(parts_of(outputs_, *half_.mixer), rows_);
@@ -228,8 +230,9 @@ at::Tensor Pass::output_gradient(const at::Tensor& grad_y) const {
 at::Tensor Pass::mixed_gradient(const at::Tensor& grad_out, at::Tensor& grad_low) const {
   at::Tensor gradient = kernels::times(grad_out, dense(half_.output.linear), matmul_);
   if (output_adapter_) {
-    grad_low = grad_out.mm(output_adapter_->b.to(type())).mul_(output_adapter_->scale);
-    gradient.addmm_(grad_low, output_adapter_->a.to(type()));
+    grad_low =
+        kernels::product(grad_out, output_adapter_->b.to(type())).mul_(output_adapter_->scale);
+    kernels::add_product(gradient, grad_low, output_adapter_->a.to(type()));
   }
   return gradient;
 }
@@ -257,7 +260,8 @@ at::Tensor Pass::low_input_gradient() const {
   std::vector<at::Tensor> columns;
   for (size_t i = 0; i < adapters_.size(); ++i)
     if (adapters_[i])
-      columns.push_back(outputs_[i].mm(adapters_[i]->b.to(type())).mul_(adapters_[i]->scale));
+      columns.push_back(
+          kernels::product(outputs_[i], adapters_[i]->b.to(type())).mul_(adapters_[i]->scale));
   if (columns.empty()) return {};
   return columns.size() == 1 ? columns.front() : at::cat(columns, 1);
 }
@@ -272,11 +276,11 @@ at::Tensor Pass::input_gradient(const at::Tensor& grad_low,
     if (!sum.defined())
       sum = kernels::times(outputs_[i], weight, matmul_);
     else if (matmul_ == kernels::Matmul::kModel)
-      sum.addmm_(outputs_[i], weight);
+      kernels::add_product(sum, outputs_[i], weight);
     else
       sum.add_(kernels::times(outputs_[i], weight, matmul_));
   }
-  if (grad_low.defined()) sum.addmm_(grad_low, stacked_a());
+  if (grad_low.defined()) kernels::add_product(sum, grad_low, stacked_a());
   return sum;
 }
 
@@ -284,7 +288,7 @@ at::Tensor Pass::input_gradient(const at::Tensor& grad_low,
 void Pass::add_input_gradients(const at::Tensor& grad_low, const at::Tensor& normed,
                                variable_list& gradients) const {
   if (!grad_low.defined()) return;
-  const at::Tensor grad_a = grad_low.t().mm(normed);
+  const at::Tensor grad_a = kernels::product(grad_low.t(), normed);
   int64_t column = 0;
   for (size_t i = 0; i < adapters_.size(); ++i) {
     if (!adapters_[i]) continue;
@@ -312,7 +316,8 @@ variable_list Pass::backward(const at::Tensor& grad_y, bool with_x) {
   const at::Tensor grad_low_in = low_input_gradient();
   add_input_gradients(grad_low_in, normed.y, gradients);
   if (output_adapter_) {
-    gradients.push_back(grad_low_out.t().mm(mixed).to(output_adapter_->a.scalar_type()));
+    gradients.push_back(
+        kernels::product(grad_low_out.t(), mixed).to(output_adapter_->a.scalar_type()));
     gradients.push_back(gradient_of_b(grad_out, low_out_, *output_adapter_));
   }
   if (with_x) {

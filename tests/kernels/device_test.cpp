@@ -32,12 +32,13 @@ TEST(ChooseDevice, CpuSaysThreadsAndType) {
   EXPECT_EQ(choose_device("cpu", "bfloat16").dtype, at::kBFloat16);
 }
 
-// On the CPU the dtype follows the matrix unit and the size of the model, not the day's timing.
-TEST(ChooseDevice, AutoIsBFloat16OnlyWithAMatrixUnitAndALargeModel) {
+// On the CPU the dtype follows the processor and the size of the model, not the day's timing.
+TEST(ChooseDevice, AutoIsBFloat16OnlyWhereProductsGainFromItAndForALargeModel) {
   std::ifstream facts("/proc/cpuinfo");
   const std::string text{std::istreambuf_iterator<char>(facts), {}};
-  const bool has_unit = text.find(" amx_bf16") != std::string::npos;
-  EXPECT_EQ(choose_device("cpu", "auto", 4096).dtype, has_unit ? at::kBFloat16 : at::kFloat);
+  const auto has = [&](const char* word) { return text.find(word) != std::string::npos; };
+  const bool gains = has(" amx_bf16") || (has("AuthenticAMD") && has(" avx512_bf16"));
+  EXPECT_EQ(choose_device("cpu", "auto", 4096).dtype, gains ? at::kBFloat16 : at::kFloat);
   EXPECT_EQ(choose_device("cpu", "auto", 64).dtype, at::kFloat);
   EXPECT_EQ(choose_device("cpu", "float32", 4096).dtype, at::kFloat);
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "kernels/matmul/product.h"
 
 namespace slmtune::kernels {
 
@@ -11,7 +12,7 @@ DenseWeight::DenseWeight(at::Tensor weight) : weight_(std::move(weight)) {
 }
 
 at::Tensor DenseWeight::matmul(const at::Tensor& x) const {
-  return at::linear(x, weight_.to(x.scalar_type()));
+  return linear_product(x, weight_.to(x.scalar_type()));
 }
 
 at::Tensor DenseWeight::dense(at::ScalarType dtype) const {
