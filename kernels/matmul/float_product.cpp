@@ -22,8 +22,8 @@ namespace {
 
 constexpr int64_t kLanes = 16;
 constexpr int64_t kTileRows = 14, kTileColumns = 2 * kLanes;
-constexpr int64_t kPanelRows = 256;
-// Rows of a beside one panel: with 256 columns they stay in L2.
+constexpr int64_t kPanelRows = 512;
+// Rows of a beside one panel: what of them is multiplied by it stays in L2.
 constexpr int64_t kBlockRows = 36 * kTileRows;
 
 __mmask16 mask_of(int64_t lanes) {
@@ -132,25 +132,29 @@ SLMTUNE_AVX512_INLINE void transpose(__m512 (&x)[16]) {
   }
 }
 
-// panel[r, 0…31] of b from row `row` and column `column` on; columns beyond b are zeros.
-SLMTUNE_AVX512 void pack_rows(const FloatProduct& product, int64_t row, int64_t column,
-                              int64_t inner, float* panel) {
-  const __mmask16 first = mask_of(product.columns - column),
-                  second = mask_of(product.columns - column - kLanes);
-  const float* b = product.b.data + row * product.b.stride + column;
-  for (int64_t r = 0; r < inner; ++r, b += product.b.stride, panel += kTileColumns) {
-    _mm512_store_ps(panel, _mm512_maskz_loadu_ps(first, b));
-    _mm512_store_ps(panel + kLanes, _mm512_maskz_loadu_ps(second, b + kLanes));
+// Rows [row, row + inner) and 32 columns of b from `column` on.
+struct Panel {
+  int64_t row, column, inner;
+};
+
+// packed[r, 0…31]; columns beyond b are zeros.
+SLMTUNE_AVX512 void pack_rows(const FloatProduct& product, const Panel& panel, float* packed) {
+  const __mmask16 first = mask_of(product.columns - panel.column),
+                  second = mask_of(product.columns - panel.column - kLanes);
+  const float* b = product.b.data + panel.row * product.b.stride + panel.column;
+  for (int64_t r = 0; r < panel.inner; ++r, b += product.b.stride, packed += kTileColumns) {
+    _mm512_store_ps(packed, _mm512_maskz_loadu_ps(first, b));
+    _mm512_store_ps(packed + kLanes, _mm512_maskz_loadu_ps(second, b + kLanes));
   }
 }
 
-SLMTUNE_AVX512 void pack_transposed(const FloatProduct& product, int64_t row, int64_t column,
-                                    int64_t inner, float* panel) {
+SLMTUNE_AVX512 void pack_transposed(const FloatProduct& product, const Panel& panel,
+                                    float* packed) {
   for (int64_t half = 0; half < kTileColumns; half += kLanes) {
-    const int64_t present = product.columns - column - half;
-    const float* b = product.b.data + (column + half) * product.b.stride + row;
-    for (int64_t r = 0; r < inner; r += kLanes) {
-      const __mmask16 mask = mask_of(inner - r);
+    const int64_t present = product.columns - panel.column - half;
+    const float* b = product.b.data + (panel.column + half) * product.b.stride + panel.row;
+    for (int64_t r = 0; r < panel.inner; r += kLanes) {
+      const __mmask16 mask = mask_of(panel.inner - r);
       __m512 x[16];
 #pragma GCC unroll 16
       for (int64_t i = 0; i < kLanes; ++i)
@@ -159,27 +163,50 @@ SLMTUNE_AVX512 void pack_transposed(const FloatProduct& product, int64_t row, in
       transpose(x);
 #pragma GCC unroll 16
       for (int64_t i = 0; i < kLanes; ++i)
-        _mm512_store_ps(panel + (r + i) * kTileColumns + half, x[i]);
+        _mm512_store_ps(packed + (r + i) * kTileColumns + half, x[i]);
     }
   }
 }
 
-// The results below one panel's columns, for `rows` rows from `first` on.
+// Asks for part `part` of `parts` of what `panel` will be packed from.
+void prefetch(const FloatProduct& product, const Panel& panel, int64_t part, int64_t parts) {
+  const int64_t columns = std::min(kTileColumns, product.columns - panel.column);
+  const bool is_transposed = product.b.is_transposed;
+  const int64_t first = is_transposed ? panel.column : panel.row,
+                rows = is_transposed ? columns : panel.inner,
+                offset = is_transposed ? panel.row : panel.column,
+                lines = ((is_transposed ? panel.inner : columns) + kLanes - 1) / kLanes;
+  const int64_t total = rows * lines;
+  for (int64_t i = total * part / parts; i < total * (part + 1) / parts; ++i)
+    _mm_prefetch(
+        product.b.data + (first + i / lines) * product.b.stride + offset + i % lines * kLanes,
+        _MM_HINT_T1);
+}
+
+// The one that is packed behind `panel`; of no columns behind the last.
+Panel behind(const FloatProduct& product, const Panel& panel) {
+  const int64_t row = panel.row + panel.inner;
+  if (row < product.inner) return {row, panel.column, std::min(kPanelRows, product.inner - row)};
+  return {0, panel.column + kTileColumns, std::min(kPanelRows, product.inner)};
+}
+
+// The results in 32 columns from `column` on, for `rows` rows from `first` on.
 void multiply_block(const FloatProduct& product, int64_t first, int64_t rows, int64_t column) {
-  alignas(64) std::array<float, static_cast<size_t>(kPanelRows * kTileColumns)> panel;
+  alignas(64) std::array<float, static_cast<size_t>(kPanelRows * kTileColumns)> packed;
   const Tiles& tiles = tiles_for(product.columns - column > kLanes, product.a.is_transposed);
   const int64_t count = (rows + kTileRows - 1) / kTileRows;
-  int64_t row = 0;
+  Panel panel{0, column, std::min(kPanelRows, product.inner)};
   do {
-    const int64_t inner = std::min(kPanelRows, product.inner - row);
-    (product.b.is_transposed ? pack_transposed : pack_rows)(product, row, column, inner,
-                                                            panel.data());
+    (product.b.is_transposed ? pack_transposed : pack_rows)(product, panel, packed.data());
+    const Panel next = behind(product, panel);
     for (int64_t i = 0; i < count; ++i) {
-      const int64_t m = first + rows * i / count, next = first + rows * (i + 1) / count;
-      tiles[static_cast<size_t>(next - m - 1)](product, {m, column, row, inner, panel.data()});
+      const int64_t m = first + rows * i / count, end = first + rows * (i + 1) / count;
+      tiles[static_cast<size_t>(end - m - 1)](product,
+                                              {m, column, panel.row, panel.inner, packed.data()});
+      if (next.column < product.columns) prefetch(product, next, i, count);
     }
-    row += inner;
-  } while (row < product.inner);
+    panel = next;
+  } while (panel.column == column && panel.row > 0);
 }
 
 }  // namespace
