@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "kernels/attention/attention_rows.h"
-#include "kernels/matmul/float_product.h"
+#include "kernels/matmul/tiled_product.h"
 #include "kernels/parallel.h"
 
 // The BLAS inside LibTorch; called inside parallel_for it runs on the calling thread.
@@ -49,16 +49,17 @@ template <typename Wide>
 void product(int64_t m, int64_t n, int64_t k, Matrix<const Wide> a, Side a_side,
              Matrix<const Wide> b, Side b_side, Matrix<Wide> c, Into into = Into::kFresh) {
   if constexpr (std::is_same_v<Wide, float>) {
-    static const bool is_ours = has_float_product();
+    static const bool is_ours = has_tiled_product<float>();
     if (is_ours)
-      return float_product({.a = {a.data, a.stride, a_side == Side::kTransposed},
-                            .b = {b.data, b.stride, b_side == Side::kTransposed},
-                            .out = c.data,
-                            .out_stride = c.stride,
-                            .rows = m,
-                            .inner = k,
-                            .columns = n,
-                            .adds = into == Into::kAdded});
+      return multiply_tiled<float>({.a = {a.data, a.stride, a_side == Side::kTransposed},
+                                    .b = {b.data, b.stride, b_side == Side::kTransposed},
+                                    .out = c.data,
+                                    .out_stride = c.stride,
+                                    .rows = m,
+                                    .inner = k,
+                                    .columns = n,
+                                    .addend = into == Into::kAdded ? c.data : nullptr,
+                                    .addend_stride = c.stride});
   }
   const char first = b_side == Side::kTransposed ? 'T' : 'N';
   const char second = a_side == Side::kTransposed ? 'T' : 'N';

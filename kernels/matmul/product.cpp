@@ -2,12 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/cpu/Utils.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <vector>
 
 #include "core/error.h"
-#include "kernels/matmul/float_product.h"
+#include "kernels/matmul/tiled_product.h"
 
 namespace slmtune::kernels {
 namespace {
@@ -22,30 +23,58 @@ bool has_rows(const at::Tensor& x) {
   return x.stride(1) == 1 || x.size(1) == 1;
 }
 
+// Intel's matrix unit is faster still.
+bool has_tiles(at::ScalarType type) {
+  static const bool of_float = has_tiled_product<float>(),
+                    of_bfloat16 = has_tiled_product<BFloat16Bits>() && !at::cpu::init_amx();
+  return type == at::kFloat ? of_float : type == at::kBFloat16 && of_bfloat16;
+}
+
 bool is_ours(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
-  static const bool has_instructions = has_float_product();
-  if (!has_instructions || !out.is_cpu()) return false;
-  for (const at::Tensor* each : {&out, &a, &b})
-    if (each->scalar_type() != at::kFloat) return false;
-  return out.size(0) >= kFewestRows && has_rows(out) && (has_rows(a) || has_rows(a.t())) &&
-         (has_rows(b) || has_rows(b.t()));
+  const at::ScalarType type = out.scalar_type();
+  return out.is_cpu() && has_tiles(type) && a.scalar_type() == type && b.scalar_type() == type &&
+         out.size(0) >= kFewestRows && has_rows(out) && (has_rows(b) || has_rows(b.t()));
 }
 
-FloatMatrix matrix_of(const at::Tensor& x) {
+template <typename Number>
+Operand<Number> operand_of(const at::Tensor& x) {
   const bool is_transposed = !has_rows(x);
-  return {x.const_data_ptr<float>(), x.stride(is_transposed ? 1 : 0), is_transposed};
+  return {static_cast<const Number*>(x.const_data_ptr()), x.stride(is_transposed ? 1 : 0),
+          is_transposed};
 }
 
-FloatProduct described(at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+// What is added to `scale` times the product: as wide, of its rows or one for all.
+struct Addend {
+  at::Tensor values = {};
+  double scale = 1.0;
+};
+
+template <typename Number>
+void multiply_numbers(at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
+                      const Addend& addend) {
+  TiledProduct<Number> product{.a = operand_of<Number>(a),
+                               .b = operand_of<Number>(b),
+                               .out = static_cast<Number*>(out.mutable_data_ptr()),
+                               .out_stride = out.stride(0),
+                               .rows = a.size(0),
+                               .inner = a.size(1),
+                               .columns = b.size(1)};
+  if (addend.values.defined()) {
+    product.addend = static_cast<const Number*>(addend.values.const_data_ptr());
+    product.addend_stride = addend.values.dim() == 2 ? addend.values.stride(0) : 0;
+    product.scale = static_cast<float>(addend.scale);
+  }
+  multiply_tiled(product);
+}
+
+void multiply(at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
+              const Addend& addend = {}) {
   SLMTUNE_ASSERT(a.size(1) == b.size(0) && out.size(0) == a.size(0) && out.size(1) == b.size(1),
                  "the sizes of a product do not fit");
-  return {.a = matrix_of(a),
-          .b = matrix_of(b),
-          .out = out.mutable_data_ptr<float>(),
-          .out_stride = out.stride(0),
-          .rows = a.size(0),
-          .inner = a.size(1),
-          .columns = b.size(1)};
+  if (out.scalar_type() == at::kBFloat16)
+    multiply_numbers<BFloat16Bits>(out, has_rows(a) ? a : a.contiguous(), b, addend);
+  else
+    multiply_numbers<float>(out, has_rows(a) || has_rows(a.t()) ? a : a.contiguous(), b, addend);
 }
 
 struct LinearProduct : torch::autograd::Function<LinearProduct> {
@@ -79,33 +108,25 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
 void product_into(at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
   const at::NoGradGuard no_graph;
   if (is_ours(out, a, b))
-    float_product(described(out, a, b));
+    multiply(out, a, b);
   else
     at::mm_out(out, a, b);
 }
 
 void add_product(at::Tensor& out, const at::Tensor& a, const at::Tensor& b, double scale) {
   const at::NoGradGuard no_graph;
-  if (!is_ours(out, a, b)) {
+  if (is_ours(out, a, b))
+    multiply(out, a, b, {out, scale});
+  else
     out.addmm_(a, b, 1.0, scale);
-    return;
-  }
-  const at::Tensor scaled = scale == 1.0 ? a : a.mul(scale);
-  FloatProduct sums = described(out, scaled, b);
-  sums.adds = true;
-  float_product(sums);
 }
 
 at::Tensor product_on(const at::Tensor& start, const at::Tensor& a, const at::Tensor& b) {
   const at::NoGradGuard no_graph;
   at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options());
-  if (!is_ours(out, a, b) || start.scalar_type() != at::kFloat)
+  if (!is_ours(out, a, b) || start.scalar_type() != out.scalar_type())
     return at::addmm_out(out, start, a, b);
-  const at::Tensor rows = start.contiguous();
-  FloatProduct sums = described(out, a, b);
-  sums.addend = rows.const_data_ptr<float>();
-  sums.addend_stride = rows.dim() == 2 ? rows.stride(0) : 0;
-  float_product(sums);
+  multiply(out, a, b, {start.contiguous()});
   return out;
 }
 

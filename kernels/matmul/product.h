@@ -1,5 +1,5 @@
-// Products of matrices, without a gradient but for linear_product(): float32 on the CPU by float_product.h where the machine
-// has its instructions, everything else by LibTorch.
+// Products of matrices, without a gradient but for linear_product(): float32 and bfloat16 on the
+// CPU by tiled_product.h where the machine has its instructions, everything else by LibTorch.
 //
 //   y = product(x, w.t());          // x·wᵀ: a transposed view costs nothing
 //   add_product(y, low, b.t());     // y += low·bᵀ
