@@ -184,7 +184,7 @@ double holes(const ModelSizes& sizes, const PlanSetting& setting, const MemoryPl
                           ? layer_work
                           : static_cast<double>(batch_tokens(setting) * setting.value_bytes) *
                                 work_values(sizes, setting, false);
-  return (is_quantised ? 1.1 : 1.2) * work + logits;
+  return (is_quantised ? 0.3 : 0.7) * work + logits;
 }
 
 void add_step(MemoryPlan& plan, const ModelSizes& sizes, const TrainedSizes& trained,
