@@ -79,7 +79,8 @@ void multiply(at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
 
 struct LinearProduct : torch::autograd::Function<LinearProduct> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& w) {
-    context->save_for_backward({x, w});
+    // Only the gradient of w is made of x.
+    context->save_for_backward({w.requires_grad() ? x : at::Tensor(), w});
     return product(x, w.t());
   }
 
