@@ -3,8 +3,10 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <tuple>
+#include <vector>
 
 #include "kernels/matmul/tiled_product.h"
 
@@ -68,6 +70,43 @@ TEST_P(Products, EqualThoseOfWiderNumbers) {
     add_product(sum, a, form, 0.25);
     EXPECT_LE(worst(sum, wide_start + 0.25 * expected), most);
   }
+}
+
+// Memory right before pages that must not be touched.
+class Guarded {
+ public:
+  explicit Guarded(const at::Tensor& values) {
+    const size_t bytes = static_cast<size_t>(values.numel() * values.element_size());
+    before_ = (bytes + kPage - 1) / kPage * kPage;
+    base_ = static_cast<char*>(
+        mmap(nullptr, before_ + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    mprotect(base_ + before_, kPage, PROT_NONE);
+    tensor = at::from_blob(base_ + before_ - bytes, values.sizes(), values.options());
+    tensor.copy_(values);
+  }
+  ~Guarded() { munmap(base_, before_ + kPage); }
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+
+  at::Tensor tensor;
+
+ private:
+  static constexpr size_t kPage = 4096;
+  char* base_ = nullptr;
+  size_t before_ = 0;
+};
+
+TEST_P(Products, TouchNothingBehindTheirMatrices) {
+  const auto [rows, inner, columns] = shape();
+  if (inner == 0) GTEST_SKIP() << "no memory to guard";
+  at::manual_seed(6);
+  Guarded a(random(rows, inner)), b(random(inner, columns)), turned(b.tensor.t().contiguous());
+  Guarded out(random(rows, columns)), start(random(1, columns));
+  product_into(out.tensor, a.tensor, b.tensor);
+  const at::Tensor expected = a.tensor.to(at::kDouble).mm(b.tensor.to(at::kDouble));
+  EXPECT_LE(worst(out.tensor, expected), bound(inner, type()));
+  EXPECT_LE(worst(product(a.tensor, turned.tensor.t()), expected), bound(inner, type()));
+  EXPECT_EQ(product_on(start.tensor[0], a.tensor, b.tensor).sizes(), out.tensor.sizes());
 }
 
 TEST_P(Products, LeaveWhatLiesBesideTheirResult) {
