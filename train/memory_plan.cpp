@@ -178,7 +178,7 @@ double holes(const ModelSizes& sizes, const PlanSetting& setting, const MemoryPl
   const bool is_quantised = setting.quant != "none";
   const RecomputedLayers again = recomputed_layers(sizes, setting);
   const auto layer_work = static_cast<double>(plan.layer_work);
-  const double logits = is_quantised ? 0.5 * static_cast<double>(plan.logits) : 0.0;
+  const double logits = is_quantised ? 0.25 * static_cast<double>(plan.logits) : 0.0;
   if (again.both() < sizes.layers()) return is_quantised ? 0.5 * layer_work + logits : 0.0;
   const double work = again.halves > 0
                           ? layer_work
