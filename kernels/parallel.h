@@ -18,4 +18,7 @@ constexpr int64_t kElementsPerTask = 16384;
 void parallel_for(int64_t begin, int64_t end, int64_t grain,
                   const std::function<void(int64_t, int64_t)>& body);
 
+// Threads that parallel_for would use here: 1 inside another one.
+int64_t thread_count();
+
 }  // namespace slmtune::kernels

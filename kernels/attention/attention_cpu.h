@@ -1,6 +1,8 @@
-// Attention on the CPU: blocks of queries against all keys they see, matrix products by BLAS, the
-// softmax by vector loops. Grouped queries read their shared keys in place. Contract and arguments
-// as in attention.h, which calls these and has checked the shapes.
+// Attention on the CPU: blocks of queries against all keys they see, matrix products in tiles or by
+// BLAS, the softmax by vector loops in float32. Grouped queries read their shared keys in place.
+// bfloat16 is multiplied as it is where the machine can, with the softmax's weights and their
+// gradients rounded to it, as flash attention does (Dao, 2023); elsewhere it is widened first.
+// Contract and arguments as in attention.h, which calls these and has checked the shapes.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -11,12 +13,17 @@
 
 namespace slmtune::kernels {
 
+// Whether this machine multiplies bfloat16: what both functions are told but by tests.
+bool attention_multiplies_bfloat16();
+
 Attended attention_forward_cpu(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                               const std::vector<int64_t>& starts, const AttentionOptions& options);
+                               const std::vector<int64_t>& starts, const AttentionOptions& options,
+                               bool multiplies_bfloat16 = attention_multiplies_bfloat16());
 
 void attention_backward_cpu(const at::Tensor& grad_out, const at::Tensor& q, const at::Tensor& k,
                             const at::Tensor& v, const Attended& attended,
                             const std::vector<int64_t>& starts, const AttentionOptions& options,
-                            at::Tensor& dq, at::Tensor& dk, at::Tensor& dv);
+                            at::Tensor& dq, at::Tensor& dk, at::Tensor& dv,
+                            bool multiplies_bfloat16 = attention_multiplies_bfloat16());
 
 }  // namespace slmtune::kernels

@@ -9,6 +9,7 @@ namespace {
 
 using kernels::exponential;
 using kernels::hyperbolic_tangent;
+using kernels::number;
 using kernels::store_number;
 
 // The float32 forms are those of vector_math.h.
@@ -20,6 +21,9 @@ inline double hyperbolic_tangent(double x) {
 }
 inline void store_number(double x, double* out) {
   *out = x;
+}
+inline double number(double x) {
+  return x;
 }
 
 // Keys first … end-1 are seen by query i of the block.
@@ -136,14 +140,14 @@ template <typename Wide, typename Number>
     }
 }
 
-template <typename Wide>
-[[gnu::always_inline]] inline void dots(const Wide* a, int64_t a_stride, const Wide* b,
+template <typename Number, typename Wide>
+[[gnu::always_inline]] inline void dots(const Number* a, int64_t a_stride, const Number* b,
                                         int64_t b_stride, int64_t rows, int64_t columns,
                                         Wide* sums) {
   for (int64_t r = 0; r < rows; ++r, a += a_stride, b += b_stride) {
     Wide sum = Wide{0};
 #pragma omp simd reduction(+ : sum)
-    for (int64_t c = 0; c < columns; ++c) sum += a[c] * b[c];
+    for (int64_t c = 0; c < columns; ++c) sum += number(a[c]) * number(b[c]);
     sums[r] = sum;
   }
 }
@@ -192,6 +196,23 @@ void store_rows(const double* x, const double* factors, int64_t rows, int64_t co
 }
 
 SLMTUNE_VECTOR_VARIANTS
+void pair_rows(const float* x, int64_t rows, int64_t columns, BFloat16Bits* out) {
+  for (int64_t r = 0; r + 1 < rows; r += 2, x += 2 * columns, out += 2 * columns) {
+#pragma omp simd
+    for (int64_t c = 0; c < columns; ++c) {
+      store_number(x[c], out + 2 * c);
+      store_number(x[columns + c], out + 2 * c + 1);
+    }
+  }
+  if (rows % 2 == 0) return;
+#pragma omp simd
+  for (int64_t c = 0; c < columns; ++c) {
+    store_number(x[c], out + 2 * c);
+    out[2 * c + 1] = {0};
+  }
+}
+
+SLMTUNE_VECTOR_VARIANTS
 void sum_rows(const float* x, int64_t part_stride, int64_t parts, int64_t rows, int64_t columns,
               float* out, int64_t stride) {
   sum(x, part_stride, parts, rows, columns, out, stride);
@@ -209,6 +230,11 @@ void sum_rows(const double* x, int64_t part_stride, int64_t parts, int64_t rows,
 SLMTUNE_VECTOR_VARIANTS
 void dot_rows(const float* a, int64_t a_stride, const float* b, int64_t b_stride, int64_t rows,
               int64_t columns, float* sums) {
+  dots(a, a_stride, b, b_stride, rows, columns, sums);
+}
+SLMTUNE_VECTOR_VARIANTS
+void dot_rows(const BFloat16Bits* a, int64_t a_stride, const BFloat16Bits* b, int64_t b_stride,
+              int64_t rows, int64_t columns, float* sums) {
   dots(a, a_stride, b, b_stride, rows, columns, sums);
 }
 void dot_rows(const double* a, int64_t a_stride, const double* b, int64_t b_stride, int64_t rows,

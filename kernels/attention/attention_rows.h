@@ -39,6 +39,9 @@ void store_rows(const float* x, const float* factors, int64_t rows, int64_t colu
 void store_rows(const double* x, const double* factors, int64_t rows, int64_t columns, double* out,
                 int64_t stride);
 
+// x in bfloat16, two rows at a time: out[r / 2, c, r % 2] = x[r, c]; 0 beside an odd last row.
+void pair_rows(const float* x, int64_t rows, int64_t columns, BFloat16Bits* out);
+
 // out[r, :] = Σ_p x[p, r, :] over `parts` matrices, `part_stride` numbers apart.
 void sum_rows(const float* x, int64_t part_stride, int64_t parts, int64_t rows, int64_t columns,
               float* out, int64_t stride);
@@ -50,6 +53,8 @@ void sum_rows(const double* x, int64_t part_stride, int64_t parts, int64_t rows,
 // sums[r] = Σ_c a[r, c] · b[r, c]
 void dot_rows(const float* a, int64_t a_stride, const float* b, int64_t b_stride, int64_t rows,
               int64_t columns, float* sums);
+void dot_rows(const BFloat16Bits* a, int64_t a_stride, const BFloat16Bits* b, int64_t b_stride,
+              int64_t rows, int64_t columns, float* sums);
 void dot_rows(const double* a, int64_t a_stride, const double* b, int64_t b_stride, int64_t rows,
               int64_t columns, double* sums);
 

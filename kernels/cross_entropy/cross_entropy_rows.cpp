@@ -1,6 +1,7 @@
 #include "kernels/cross_entropy/cross_entropy_rows.h"
 
 #include <cmath>
+#include <vector>
 
 #include "kernels/vector_variants.h"
 
@@ -20,24 +21,39 @@ struct RowSum {
   double sum;
 };
 
-// z of a logit: capped, or itself.
+// z of a logit: capped, or itself; and dz/dlogit.
 struct Plain {
   [[gnu::always_inline]] float operator()(float x) const { return x; }
+  [[gnu::always_inline]] float slope(float) const { return 1.0f; }
 };
 struct Capped {
   float cap, inverse;
   [[gnu::always_inline]] float operator()(float x) const {
     return cap * hyperbolic_tangent(x * inverse);
   }
+  [[gnu::always_inline]] float slope(float x) const {
+    const float t = hyperbolic_tangent(x * inverse);
+    return 1.0f - t * t;
+  }
 };
 
+// e^(z − m) of a row, m the largest z up to the end of its block.
+struct Exponentials {
+  explicit Exponentials(int64_t count)
+      : values(static_cast<size_t>(count)), maxima(static_cast<size_t>(count / kBlock + 1)) {}
+  std::vector<float> values, maxima;
+};
+
+// `kept`: null where nobody asks for the exponentials again.
 template <typename Number, typename Cap>
-[[gnu::always_inline]] inline RowSum row_sum(const Number* logits, int64_t count, const Cap& cap) {
+[[gnu::always_inline]] inline RowSum row_sum(const Number* logits, int64_t count, const Cap& cap,
+                                             Exponentials* kept) {
   RowSum row{kFloor, 0.0};
+  float scratch[kBlock];
   for (int64_t begin = 0; begin < count; begin += kBlock) {
     const int64_t length = count - begin < kBlock ? count - begin : kBlock;
     const Number* block = logits + begin;
-    float values[kBlock];
+    float* values = kept != nullptr ? kept->values.data() + begin : scratch;
     float largest = row.maximum;
 #pragma omp simd reduction(max : largest)
     for (int64_t i = 0; i < length; ++i) {
@@ -46,10 +62,14 @@ template <typename Number, typename Cap>
     }
     float sum = 0.0f;
 #pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < length; ++i) sum += exponential(values[i] - largest);
+    for (int64_t i = 0; i < length; ++i) {
+      values[i] = exponential(values[i] - largest);
+      sum += values[i];
+    }
     row.sum = row.sum * static_cast<double>(exponential(row.maximum - largest)) +
               static_cast<double>(sum);
     row.maximum = largest;
+    if (kept != nullptr) kept->maxima[static_cast<size_t>(begin / kBlock)] = largest;
   }
   return row;
 }
@@ -61,30 +81,24 @@ template <typename Number, typename Cap>
   return static_cast<float>(std::log(row.sum) + static_cast<double>(row.maximum) - at_target);
 }
 
-template <typename Number>
+// (e^(z − maximum) / sum − onehot) · dz/dlogit
+template <typename Number, typename Cap>
 [[gnu::always_inline]] inline void to_gradient(Number* logits, int64_t target, const RowSum& row,
-                                               int64_t count, const Plain&) {
+                                               int64_t count, const Cap& cap,
+                                               const Exponentials& kept) {
   const auto inverse = static_cast<float>(1.0 / row.sum);
-  const float maximum = row.maximum;
-  const float at_target = exponential(number(logits[target]) - maximum) * inverse - 1.0f;
+  const float x = number(logits[target]);
+  const float at_target = (exponential(cap(x) - row.maximum) * inverse - 1.0f) * cap.slope(x);
+  for (int64_t begin = 0; begin < count; begin += kBlock) {
+    const int64_t length = count - begin < kBlock ? count - begin : kBlock;
+    const float factor =
+        exponential(kept.maxima[static_cast<size_t>(begin / kBlock)] - row.maximum) * inverse;
+    const float* values = kept.values.data() + begin;
+    Number* block = logits + begin;
 #pragma omp simd
-  for (int64_t i = 0; i < count; ++i)
-    store_number(exponential(number(logits[i]) - maximum) * inverse, logits + i);
-  store_number(at_target, logits + target);
-}
-
-template <typename Number>
-[[gnu::always_inline]] inline void to_gradient(Number* logits, int64_t target, const RowSum& row,
-                                               int64_t count, const Capped& cap) {
-  const auto inverse = static_cast<float>(1.0 / row.sum);
-  const float maximum = row.maximum;
-  const auto slope_at = [&](float x, float one_hot) __attribute__((always_inline)) {
-    const float t = hyperbolic_tangent(x * cap.inverse);
-    return (exponential(cap.cap * t - maximum) * inverse - one_hot) * (1.0f - t * t);
-  };
-  const float at_target = slope_at(number(logits[target]), 1.0f);
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) store_number(slope_at(number(logits[i]), 0.0f), logits + i);
+    for (int64_t i = 0; i < length; ++i)
+      store_number(values[i] * factor * cap.slope(number(block[i])), block + i);
+  }
   store_number(at_target, logits + target);
 }
 
@@ -93,24 +107,26 @@ template <typename Number, typename Cap>
                                              float* losses, const LogitRows& shape,
                                              const Cap& cap) {
   for (int64_t r = 0; r < shape.rows; ++r, logits += shape.vocabulary)
-    losses[r] = targets[r] == kNone
-                    ? 0.0f
-                    : row_loss(logits, targets[r], row_sum(logits, shape.vocabulary, cap), cap);
+    losses[r] =
+        targets[r] == kNone
+            ? 0.0f
+            : row_loss(logits, targets[r], row_sum(logits, shape.vocabulary, cap, nullptr), cap);
 }
 
 template <typename Number, typename Cap>
 [[gnu::always_inline]] inline void losses_and_gradients(Number* logits, const int64_t* targets,
                                                         float* losses, const LogitRows& shape,
                                                         const Cap& cap) {
+  Exponentials kept(shape.vocabulary);
   for (int64_t r = 0; r < shape.rows; ++r, logits += shape.vocabulary) {
     if (targets[r] == kNone) {
       losses[r] = 0.0f;
       for (int64_t i = 0; i < shape.vocabulary; ++i) store_number(0.0f, logits + i);
       continue;
     }
-    const RowSum row = row_sum(logits, shape.vocabulary, cap);
+    const RowSum row = row_sum(logits, shape.vocabulary, cap, &kept);
     losses[r] = row_loss(logits, targets[r], row, cap);
-    to_gradient(logits, targets[r], row, shape.vocabulary, cap);
+    to_gradient(logits, targets[r], row, shape.vocabulary, cap, kept);
   }
 }
 

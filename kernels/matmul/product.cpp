@@ -31,8 +31,9 @@ bool has_tiles(at::ScalarType type) {
 }
 
 bool is_ours(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
-  const at::ScalarType type = out.scalar_type();
-  return out.is_cpu() && has_tiles(type) && a.scalar_type() == type && b.scalar_type() == type &&
+  const at::ScalarType type = a.scalar_type();
+  return out.is_cpu() && has_tiles(type) && b.scalar_type() == type &&
+         (out.scalar_type() == type || out.scalar_type() == at::kFloat) &&
          out.size(0) >= kFewestRows && has_rows(out) && (has_rows(b) || has_rows(b.t()));
 }
 
@@ -49,18 +50,18 @@ struct Addend {
   double scale = 1.0;
 };
 
-template <typename Number>
+template <typename Number, typename Result>
 void multiply_numbers(at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
                       const Addend& addend) {
-  TiledProduct<Number> product{.a = operand_of<Number>(a),
-                               .b = operand_of<Number>(b),
-                               .out = static_cast<Number*>(out.mutable_data_ptr()),
-                               .out_stride = out.stride(0),
-                               .rows = a.size(0),
-                               .inner = a.size(1),
-                               .columns = b.size(1)};
+  TiledProduct<Number, Result> product{.a = operand_of<Number>(a),
+                                       .b = operand_of<Number>(b),
+                                       .out = static_cast<Result*>(out.mutable_data_ptr()),
+                                       .out_stride = out.stride(0),
+                                       .rows = a.size(0),
+                                       .inner = a.size(1),
+                                       .columns = b.size(1)};
   if (addend.values.defined()) {
-    product.addend = static_cast<const Number*>(addend.values.const_data_ptr());
+    product.addend = static_cast<const Result*>(addend.values.const_data_ptr());
     product.addend_stride = addend.values.dim() == 2 ? addend.values.stride(0) : 0;
     product.scale = static_cast<float>(addend.scale);
   }
@@ -71,10 +72,15 @@ void multiply(at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
               const Addend& addend = {}) {
   SLMTUNE_ASSERT(a.size(1) == b.size(0) && out.size(0) == a.size(0) && out.size(1) == b.size(1),
                  "the sizes of a product do not fit");
-  if (out.scalar_type() == at::kBFloat16)
-    multiply_numbers<BFloat16Bits>(out, has_rows(a) ? a : a.contiguous(), b, addend);
+  if (a.scalar_type() == at::kFloat) {
+    const at::Tensor rows = has_rows(a) || has_rows(a.t()) ? a : a.contiguous();
+    return multiply_numbers<float, float>(out, rows, b, addend);
+  }
+  const at::Tensor rows = has_rows(a) ? a : a.contiguous();
+  if (out.scalar_type() == at::kFloat)
+    multiply_numbers<BFloat16Bits, float>(out, rows, b, addend);
   else
-    multiply_numbers<float>(out, has_rows(a) || has_rows(a.t()) ? a : a.contiguous(), b, addend);
+    multiply_numbers<BFloat16Bits, BFloat16Bits>(out, rows, b, addend);
 }
 
 struct LinearProduct : torch::autograd::Function<LinearProduct> {
@@ -103,6 +109,15 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
   shape.back() = b.size(1);
   at::Tensor out = at::empty(shape, a.options()), rows = out.view({-1, b.size(1)});
   product_into(rows, a.dim() == 2 ? a : a.reshape({-1, b.size(0)}), b);
+  return out;
+}
+
+at::Tensor product_as(at::ScalarType type, const at::Tensor& a, const at::Tensor& b) {
+  const at::NoGradGuard no_graph;
+  if (type == a.scalar_type()) return product(a, b);
+  at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options().dtype(type));
+  if (!is_ours(out, a, b)) return a.mm(b).to(type);
+  multiply(out, a, b);
   return out;
 }
 

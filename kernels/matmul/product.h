@@ -11,6 +11,9 @@ namespace slmtune::kernels {
 // a [.., R], b [R, C] of a's type -> a·b [.., C] of that type, contiguous.
 at::Tensor product(const at::Tensor& a, const at::Tensor& b);
 
+// The same kept in `type`: a's, or float32, in which the sums of bfloat16 are made.
+at::Tensor product_as(at::ScalarType type, const at::Tensor& a, const at::Tensor& b);
+
 // out [M, C], whose rows may lie apart, = a·b.
 void product_into(at::Tensor& out, const at::Tensor& a, const at::Tensor& b);
 

@@ -7,7 +7,7 @@
 // The library that LibTorch brings multiplies float32 at less than half the rate of the machine on
 // AMD's processors, and on Intel's spends a tenth of a step on packing weights that never change.
 // Here tiles of 14 × 32 results stay in registers (Goto and van de Geijn, Anatomy of
-// High-Performance Matrix Multiplication, 2008), and only a panel of b is packed, once for 504 rows
+// High-Performance Matrix Multiplication, 2008), and only a panel of b is packed, once for 518 rows
 // of a.
 //
 // Every result is one chain of sums in the order of r, whatever is beside it: its bits depend
@@ -31,16 +31,18 @@ struct Operand {
   bool is_transposed;  // what lies there is the matrix's transpose
 };
 
-// Number: float or BFloat16Bits.
-template <typename Number>
+// Number: float or BFloat16Bits; Result: the same, or float.
+template <typename Number, typename Result = Number>
 struct TiledProduct {
-  Operand<Number> a;  // [rows, inner]; bfloat16 not transposed
+  // [rows, inner]. Of bfloat16 a transpose is taken in pairs of its rows, as [inner / 2, rows, 2]
+  // with the stride between pairs; the last may lack its second.
+  Operand<Number> a;
   Operand<Number> b;  // [inner, columns]
-  Number* out;        // [rows, columns]; overlaps neither a nor b
+  Result* out;        // [rows, columns]; overlaps neither a nor b
   int64_t out_stride;
   int64_t rows, inner, columns;
   // Nothing, [rows, columns], which may be `out` itself, or one row for all (stride 0).
-  const Number* addend = nullptr;
+  const Result* addend = nullptr;
   int64_t addend_stride = 0;
   float scale = 1.0f;  // where there is an addend
 };
@@ -50,7 +52,7 @@ template <typename Number>
 bool has_tiled_product();
 
 // Needs has_tiled_product<Number>().
-template <typename Number>
-void multiply_tiled(const TiledProduct<Number>& product);
+template <typename Number, typename Result>
+void multiply_tiled(const TiledProduct<Number, Result>& product);
 
 }  // namespace slmtune::kernels

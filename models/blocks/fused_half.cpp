@@ -73,8 +73,8 @@ at::Tensor with_low_rank(const at::Tensor& weight, const LowRank& adapter, int64
 
 // s·dYᵀ·low, formed as (lowᵀ·dY)ᵀ, which is computed faster.
 at::Tensor gradient_of_b(const at::Tensor& grad_y, const at::Tensor& low, const LowRank& adapter) {
-  const at::Tensor transposed = kernels::product(low.t(), grad_y).mul_(adapter.scale);
-  return transposed.t().to(adapter.b.scalar_type()).contiguous();
+  const at::Tensor transposed = kernels::product_as(adapter.b.scalar_type(), low.t(), grad_y);
+  return transposed.mul_(adapter.scale).t().contiguous();
 }
 
 // What a half does from its forward to the end of its backward pass.
@@ -288,13 +288,15 @@ at::Tensor Pass::input_gradient(const at::Tensor& grad_low,
 void Pass::add_input_gradients(const at::Tensor& grad_low, const at::Tensor& normed,
                                variable_list& gradients) const {
   if (!grad_low.defined()) return;
-  const at::Tensor grad_a = kernels::product(grad_low.t(), normed);
+  at::Tensor grad_a;  // of all
   int64_t column = 0;
   for (size_t i = 0; i < adapters_.size(); ++i) {
     if (!adapters_[i]) continue;
     const LowRank& adapter = *adapters_[i];
     const int64_t rank = adapter.a.size(0);
     const at::Tensor low = low_in_.narrow(1, column, rank);
+    if (!grad_a.defined())
+      grad_a = kernels::product_as(adapter.a.scalar_type(), grad_low.t(), normed);
     gradients.push_back(grad_a.narrow(0, column, rank).to(adapter.a.scalar_type()));
     gradients.push_back(gradient_of_b(outputs_[i], low, adapter));
     column += rank;
@@ -317,7 +319,7 @@ variable_list Pass::backward(const at::Tensor& grad_y, bool with_x) {
   add_input_gradients(grad_low_in, normed.y, gradients);
   if (output_adapter_) {
     gradients.push_back(
-        kernels::product(grad_low_out.t(), mixed).to(output_adapter_->a.scalar_type()));
+        kernels::product_as(output_adapter_->a.scalar_type(), grad_low_out.t(), mixed));
     gradients.push_back(gradient_of_b(grad_out, low_out_, *output_adapter_));
   }
   if (with_x) {

@@ -1,0 +1,103 @@
+// Matrices of a block of attention and their products, on the calling thread. The factors of a
+// product are as wide as its sums, or bfloat16 with sums in float32.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <type_traits>
+
+#include "kernels/attention/attention_rows.h"
+#include "kernels/vector_math.h"
+
+namespace slmtune::kernels {
+
+// A matrix by rows, `stride` numbers apart.
+template <typename Number>
+struct Matrix {
+  Number* data;
+  int64_t stride;
+  Matrix from_row(int64_t row) const { return {data + row * stride, stride}; }
+};
+
+enum class Side { kPlain, kTransposed };
+
+enum class Into { kFresh, kAdded };
+
+struct ProductSize {
+  int64_t rows, columns, inner;
+};
+
+// c [rows, columns] = a · b, or added to c, with a [rows, inner] and b [inner, columns] after
+// transposing. A transposed a of bfloat16 is what paired() makes, and needs, as every product of
+// bfloat16, has_tiled_product<BFloat16Bits>().
+void block_product(ProductSize size, Matrix<const float> a, Side a_side, Matrix<const float> b,
+                   Side b_side, Matrix<float> c, Into into = Into::kFresh);
+void block_product(ProductSize size, Matrix<const double> a, Side a_side, Matrix<const double> b,
+                   Side b_side, Matrix<double> c, Into into = Into::kFresh);
+void block_product(ProductSize size, Matrix<const BFloat16Bits> a, Side a_side,
+                   Matrix<const BFloat16Bits> b, Side b_side, Matrix<float> c,
+                   Into into = Into::kFresh);
+
+// Memory of one thread, grown as needed. Aligned, because BLAS chooses its instructions, and with
+// them the last bit, by the alignment of what it is given.
+template <typename Number>
+class Scratch {
+ public:
+  Number* of(int64_t count) {
+    if (count > capacity_) {
+      data_.reset(new (kAlignment) Number[static_cast<size_t>(count)]);
+      capacity_ = count;
+    }
+    return data_.get();
+  }
+
+ private:
+  static constexpr std::align_val_t kAlignment{64};
+  struct Free {
+    void operator()(Number* data) const { ::operator delete[](data, kAlignment); }
+  };
+  std::unique_ptr<Number[], Free> data_;
+  int64_t capacity_ = 0;
+};
+
+// Rows in the type of a product's factors: where they are, or widened into `scratch`.
+template <typename Factor, typename Number>
+Matrix<const Factor> factors(Matrix<const Number> rows, int64_t count, int64_t width,
+                             Scratch<Factor>& scratch) {
+  if constexpr (std::is_same_v<Factor, Number>) {
+    return rows;
+  } else {
+    Factor* out = scratch.of(count * width);
+    widen_rows(rows.data, rows.stride, count, width, out);
+    return {out, width};
+  }
+}
+
+// Sums [count, width] side by side as factors of the next product, as they are or rounded into
+// `scratch`.
+template <typename Factor, typename Wide>
+Matrix<const Factor> rounded(const Wide* sums, int64_t count, int64_t width,
+                             Scratch<Factor>& scratch) {
+  if constexpr (std::is_same_v<Factor, Wide>) {
+    return {sums, width};
+  } else {
+    Factor* out = scratch.of(count * width);
+    store_rows(sums, nullptr, count, width, out, width);
+    return {out, width};
+  }
+}
+
+// The same for a product's transposed a.
+template <typename Factor, typename Wide>
+Matrix<const Factor> paired(const Wide* sums, int64_t count, int64_t width,
+                            Scratch<Factor>& scratch) {
+  if constexpr (std::is_same_v<Factor, Wide>) {
+    return {sums, width};
+  } else {
+    Factor* out = scratch.of((count + 1) / 2 * 2 * width);
+    pair_rows(sums, count, width, out);
+    return {out, 2 * width};
+  }
+}
+
+}  // namespace slmtune::kernels
