@@ -222,10 +222,10 @@ void add_norms(Bench& bench) {
       return [x, addend, weight]() mutable { kernels::add_rms_norm(x, addend, weight, 1e-6); };
     });
     bench.add("rms_norm backward + add", shape, 4 * one, 0, [&bench, matrix, width] {
-      at::Tensor into = matrix(), gradient = matrix(), x = matrix();
+      at::Tensor base = matrix(), gradient = matrix(), x = matrix();
       at::Tensor weight = bench.random({width});
       at::Tensor scale = kernels::rms_norm_forward(x, weight, 1e-6).scale;
-      return [=]() mutable { kernels::rms_norm_backward_add(into, gradient, x, weight, scale); };
+      return [=] { kernels::rms_norm_backward_on(base, gradient, x, weight, scale); };
     });
     // x needs no gradient: the forward pass and the sums over all rows.
     bench.add("rms_norm, its weight trains", shape, 4 * one, 0, [&bench, matrix, width] {

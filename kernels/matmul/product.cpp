@@ -51,14 +51,14 @@ struct Addend {
 };
 
 template <typename Number, typename Result>
-void multiply_numbers(at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
+void multiply_numbers(at::Tensor& out, const Operand<Number>& a, const at::Tensor& b,
                       const Addend& addend) {
-  TiledProduct<Number, Result> product{.a = operand_of<Number>(a),
+  TiledProduct<Number, Result> product{.a = a,
                                        .b = operand_of<Number>(b),
                                        .out = static_cast<Result*>(out.mutable_data_ptr()),
                                        .out_stride = out.stride(0),
-                                       .rows = a.size(0),
-                                       .inner = a.size(1),
+                                       .rows = out.size(0),
+                                       .inner = b.size(0),
                                        .columns = b.size(1)};
   if (addend.values.defined()) {
     product.addend = static_cast<const Result*>(addend.values.const_data_ptr());
@@ -68,19 +68,31 @@ void multiply_numbers(at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
   multiply_tiled(product);
 }
 
+void multiply_bfloat16(at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
+                       const Addend& addend) {
+  const auto with = [&](const Operand<BFloat16Bits>& operand) {
+    if (out.scalar_type() == at::kFloat)
+      multiply_numbers<BFloat16Bits, float>(out, operand, b, addend);
+    else
+      multiply_numbers<BFloat16Bits, BFloat16Bits>(out, operand, b, addend);
+  };
+  if (has_rows(a)) return with(operand_of<BFloat16Bits>(a));
+  const at::Tensor x = has_rows(a.t()) ? a.t() : a.t().contiguous();
+  const int64_t inner = x.size(0), rows = x.size(1);
+  const at::Tensor pairs = at::empty({(inner + 1) / 2, 2 * rows}, x.options());
+  auto* numbers = static_cast<BFloat16Bits*>(pairs.mutable_data_ptr());
+  pair_rows(static_cast<const BFloat16Bits*>(x.const_data_ptr()), x.stride(0), inner, rows,
+            numbers);
+  with({numbers, 2 * rows, true});
+}
+
 void multiply(at::Tensor& out, const at::Tensor& a, const at::Tensor& b,
               const Addend& addend = {}) {
   SLMTUNE_ASSERT(a.size(1) == b.size(0) && out.size(0) == a.size(0) && out.size(1) == b.size(1),
                  "the sizes of a product do not fit");
-  if (a.scalar_type() == at::kFloat) {
-    const at::Tensor rows = has_rows(a) || has_rows(a.t()) ? a : a.contiguous();
-    return multiply_numbers<float, float>(out, rows, b, addend);
-  }
-  const at::Tensor rows = has_rows(a) ? a : a.contiguous();
-  if (out.scalar_type() == at::kFloat)
-    multiply_numbers<BFloat16Bits, float>(out, rows, b, addend);
-  else
-    multiply_numbers<BFloat16Bits, BFloat16Bits>(out, rows, b, addend);
+  if (a.scalar_type() == at::kBFloat16) return multiply_bfloat16(out, a, b, addend);
+  const at::Tensor rows = has_rows(a) || has_rows(a.t()) ? a : a.contiguous();
+  multiply_numbers<float, float>(out, operand_of<float>(rows), b, addend);
 }
 
 struct LinearProduct : torch::autograd::Function<LinearProduct> {

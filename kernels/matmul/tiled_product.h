@@ -34,8 +34,8 @@ struct Operand {
 // Number: float or BFloat16Bits; Result: the same, or float.
 template <typename Number, typename Result = Number>
 struct TiledProduct {
-  // [rows, inner]. Of bfloat16 a transpose is taken in pairs of its rows, as [inner / 2, rows, 2]
-  // with the stride between pairs; the last may lack its second.
+  // [rows, inner]. Of bfloat16 a transpose is taken as pair_rows() writes it, with the stride
+  // between pairs.
   Operand<Number> a;
   Operand<Number> b;  // [inner, columns]
   Result* out;        // [rows, columns]; overlaps neither a nor b
@@ -46,6 +46,10 @@ struct TiledProduct {
   int64_t addend_stride = 0;
   float scale = 1.0f;  // where there is an addend
 };
+
+// out[r / 2, c, r % 2] = x[r, c], 0 beside an odd last row; `stride` numbers between the rows of x.
+void pair_rows(const BFloat16Bits* x, int64_t stride, int64_t rows, int64_t columns,
+               BFloat16Bits* out);
 
 // Whether this machine has the instructions: AVX-512, and AVX512-BF16 for bfloat16.
 template <typename Number>

@@ -194,6 +194,20 @@ at::Tensor backward_composed(const at::Tensor& grad_y, const at::Tensor& x,
   return (factor * (g - n * (g * n).mean(-1, true))).to(x.scalar_type());
 }
 
+at::Tensor backward_of(const at::Tensor& grad_y, const at::Tensor& x, const at::Tensor& weight,
+                       const at::Tensor& scale, const at::Tensor* base, NormForm form) {
+  if (!(has_cpu_loops(x) || has_cuda_kernels(x)) || x.numel() == 0) {
+    const at::Tensor gradient = backward_composed(grad_y, x, weight, scale, form);
+    return base != nullptr ? *base + gradient : gradient;
+  }
+  at::Tensor out = at::empty_like(x);
+  if (x.is_cuda())
+    backward_cuda(grad_y, x, weight, scale, base, out, form);
+  else
+    backward_cpu(grad_y, x, weight, scale, base, out, form);
+  return out;
+}
+
 // Hand-written forward and backward; x is [rows, D] and contiguous. First derivatives only.
 class RmsNormRows : public torch::autograd::Function<RmsNormRows> {
  public:
@@ -252,31 +266,20 @@ Normed add_rms_norm(at::Tensor& x, const at::Tensor& addend, const at::Tensor& w
   return rms_norm_forward(x, weight, eps, form);
 }
 
-void rms_norm_backward_add(at::Tensor& grad_x, const at::Tensor& grad_y, const at::Tensor& x,
-                           const at::Tensor& weight, const at::Tensor& scale, NormForm form) {
+at::Tensor rms_norm_backward_on(const at::Tensor& base, const at::Tensor& grad_y,
+                                const at::Tensor& x, const at::Tensor& weight,
+                                const at::Tensor& scale, NormForm form) {
   check(x, weight);
   check_rows(x, grad_y);
-  check_rows(x, grad_x);
-  if (has_cpu_loops(x) && x.numel() > 0)
-    backward_cpu(grad_y, x, weight, scale, &grad_x, grad_x, form);
-  else if (has_cuda_kernels(x) && x.numel() > 0)
-    backward_cuda(grad_y, x, weight, scale, &grad_x, grad_x, form);
-  else
-    grad_x.add_(rms_norm_backward(grad_y, x, weight, scale, form));
+  check_rows(x, base);
+  return backward_of(grad_y, x, weight, scale, &base, form);
 }
 
 at::Tensor rms_norm_backward(const at::Tensor& grad_y, const at::Tensor& x,
                              const at::Tensor& weight, const at::Tensor& scale, NormForm form) {
   check(x, weight);
   check_rows(x, grad_y);
-  if (!(has_cpu_loops(x) || has_cuda_kernels(x)) || x.numel() == 0)
-    return backward_composed(grad_y, x, weight, scale, form);
-  at::Tensor grad_x = at::empty_like(x);
-  if (x.is_cuda())
-    backward_cuda(grad_y, x, weight, scale, nullptr, grad_x, form);
-  else
-    backward_cpu(grad_y, x, weight, scale, nullptr, grad_x, form);
-  return grad_x;
+  return backward_of(grad_y, x, weight, scale, nullptr, form);
 }
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, NormForm form) {

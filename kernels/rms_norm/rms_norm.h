@@ -5,7 +5,7 @@
 //   kLlama: y = cast(n) · w              kGemma: y = cast(n · (1 + w))
 //
 //   Normed normed = add_rms_norm(x, mixed, weight, eps);       // x += mixed; normed.y = norm(x)
-//   rms_norm_backward_add(dx, normed_gradient, x, weight, normed.scale);        // dx += …
+//   dx = rms_norm_backward_on(dy, normed_gradient, x, weight, normed.scale);    // dy + …
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -32,13 +32,13 @@ Normed rms_norm_forward(const at::Tensor& x, const at::Tensor& weight, double ep
 Normed add_rms_norm(at::Tensor& x, const at::Tensor& addend, const at::Tensor& weight, double eps,
                     NormForm form = NormForm::kLlama);
 
-// grad_x [T, D] += scale · (g − n · mean(g · n)), g = grad_y · w (or · (1 + w)), n = x · scale.
-// grad_x and grad_y of x's dtype, contiguous.
-void rms_norm_backward_add(at::Tensor& grad_x, const at::Tensor& grad_y, const at::Tensor& x,
-                           const at::Tensor& weight, const at::Tensor& scale,
-                           NormForm form = NormForm::kLlama);
+// base + scale · (g − n · mean(g · n)) [T, D], g = grad_y · w (or · (1 + w)), n = x · scale. base
+// and grad_y of x's dtype, contiguous.
+at::Tensor rms_norm_backward_on(const at::Tensor& base, const at::Tensor& grad_y,
+                                const at::Tensor& x, const at::Tensor& weight,
+                                const at::Tensor& scale, NormForm form = NormForm::kLlama);
 
-// The same as a value of its own.
+// The same without a base.
 at::Tensor rms_norm_backward(const at::Tensor& grad_y, const at::Tensor& x,
                              const at::Tensor& weight, const at::Tensor& scale,
                              NormForm form = NormForm::kLlama);

@@ -323,9 +323,9 @@ variable_list Pass::backward(const at::Tensor& grad_y, bool with_x) {
     gradients.push_back(gradient_of_b(grad_out, low_out_, *output_adapter_));
   }
   if (with_x) {
-    gradients[0] = grad_y.clone();
-    kernels::rms_norm_backward_add(gradients[0], input_gradient(grad_low_in, weights), x_,
-                                   half_.before.weight, normed.scale, half_.before.form);
+    gradients[0] =
+        kernels::rms_norm_backward_on(grad_y, input_gradient(grad_low_in, weights), x_,
+                                      half_.before.weight, normed.scale, half_.before.form);
   }
   // The graph of a step stays until its end; what it holds need not.
   for (at::Tensor* tensor : {&x_, &low_in_, &low_out_, &projected_}) tensor->reset();
