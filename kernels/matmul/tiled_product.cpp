@@ -56,6 +56,8 @@ constexpr int64_t kPanelSteps = 512, kDeepPanelSteps = 256;
 constexpr int64_t kBlockRows = 37 * kTileRows;
 // Panels beside each other that take turns at the rows of a while these are in L2.
 constexpr int64_t kGroup = 8;
+// A smaller b is in the cache when its product comes.
+constexpr int64_t kPrefetchedBytes = 256 << 10;
 // Panels a thread gets at least, or the rows are shared out, too.
 constexpr int64_t kPanelsPerThread = 4;
 
@@ -197,13 +199,10 @@ struct Panel {
 template <typename Number>
 SLMTUNE_TILE void pack_rows(const Operand<Number>& b, const Panel& panel, float* packed) {
   using Of = Lanes<Number>;
-  const __mmask16 first = mask_of(panel.columns), second = mask_of(panel.columns - kLanes);
   const Number* from = b.data + panel.row * b.stride + panel.column;
   for (int64_t r = 0; r < panel.inner; r += Of::kStep, packed += kTileColumns) {
-    const bool has_second = r + 1 < panel.inner;
-    _mm512_store_ps(packed, Of::step_of_rows(first, from + r * b.stride, b.stride, has_second));
-    _mm512_store_ps(packed + kLanes,
-                    Of::step_of_rows(second, from + r * b.stride + kLanes, b.stride, has_second));
+    const Number* second = r + 1 < panel.inner ? from + (r + 1) * b.stride : nullptr;
+    Of::pack_step(from + r * b.stride, second, panel.columns, packed);
   }
 }
 
@@ -296,11 +295,13 @@ void multiply_group(const TiledProduct<Number, Result>& product, const Group& gr
   const Operand<Number>& b = product.b;
   const int64_t count = (group.rows + kTileRows - 1) / kTileRows;
   float* kept = kept_sums();
+  const bool is_large =
+      product.inner * product.columns * static_cast<int64_t>(sizeof(Number)) > kPrefetchedBytes;
   Panel panel = panel_at(product, 0, group.column);
   do {
     (b.is_transposed ? pack_transposed<Number> : pack_rows<Number>)(b, panel, packed.data());
     const Panel next = behind(product, group, panel);
-    Prefetch<Number> prefetch(b, next);
+    Prefetch<Number> prefetch(b, is_large ? next : Panel{});
     const int64_t lines = prefetch.lines() / count + 1;
     const auto& tiles = tiles_for<Number, Result>(panel.columns > kLanes, product.a.is_transposed);
     float* sums = kept + (panel.column - group.column) * kBlockRows;

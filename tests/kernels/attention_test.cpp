@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "kernels/attention/attention_cpu.h"
 
 namespace slmtune::kernels {
 namespace {
@@ -17,7 +18,8 @@ struct Tolerance {
   at::ScalarType dtype;
   double relative;  // of the largest value
 };
-// bfloat16 is read and written rounded; between that the arithmetic is float32.
+// bfloat16 is read and written rounded, and so are the softmax's weights where it is multiplied;
+// between that the arithmetic is float32.
 constexpr Tolerance kTolerances[] = {
     {at::kFloat, 2e-6}, {at::kBFloat16, 8e-3}, {at::kDouble, 1e-12}};
 
@@ -119,6 +121,21 @@ TEST(AttentionKernel, KeepsPackedRowsApart) {
     }
 }
 
+// On every machine: one that multiplies bfloat16 otherwise never widens it.
+TEST(AttentionKernel, WidensBFloat16WhereItIsNotMultiplied) {
+  at::manual_seed(6);
+  const std::vector<int64_t> starts = {0, 70, 71, 160};
+  const AttentionOptions options{.scale = 0.3, .window = 50};
+  const Inputs in = random_inputs(160, 4, 2, 17, at::kBFloat16);
+  Results widened{{}, at::empty_like(in.q), at::empty_like(in.k), at::empty_like(in.v)};
+  const Attended attended = attention_forward_cpu(in.q, in.k, in.v, starts, options, false);
+  attention_backward_cpu(in.grad, in.q, in.k, in.v, attended, starts, options, widened.dq,
+                         widened.dk, widened.dv, false);
+  widened.out = attended.out;
+  // Only what is read and written is rounded.
+  expect_close(widened, expected(in, starts, options), 8e-3);
+}
+
 // q, k and v inside one matrix, gradients into another.
 TEST(AttentionKernel, ReadsAndWritesViewsOfOneMatrix) {
   at::manual_seed(3);
@@ -166,15 +183,17 @@ TEST(AttentionKernel, NaNReachesOnlyTheQueriesThatSeeIt) {
 TEST(AttentionKernel, SameBitsForAnyThreadCount) {
   at::manual_seed(5);
   const int threads = at::get_num_threads();
-  const Inputs in = random_inputs(300, 6, 2, 32, at::kFloat);
-  std::vector<Results> results;
-  for (const int count : {1, 3}) {
-    at::set_num_threads(count);
-    results.push_back(ours(in, {0, 120, 300}, {.scale = 0.2}));
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const Inputs in = random_inputs(300, 6, 2, 32, dtype);
+    std::vector<Results> results;
+    for (const int count : {1, 3}) {
+      at::set_num_threads(count);
+      results.push_back(ours(in, {0, 120, 300}, {.scale = 0.2}));
+    }
+    at::set_num_threads(threads);
+    for (size_t i = 0; i < 4; ++i)
+      EXPECT_TRUE(at::equal(results[0].all()[i], results[1].all()[i])) << i;
   }
-  at::set_num_threads(threads);
-  for (size_t i = 0; i < 4; ++i)
-    EXPECT_TRUE(at::equal(results[0].all()[i], results[1].all()[i])) << i;
 }
 
 TEST(AttentionKernel, RowsThatDoNotCoverTheTokensAreOurBug) {

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/cpu/Utils.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
@@ -51,6 +52,7 @@ INSTANTIATE_TEST_SUITE_P(
                        ::testing::Values(Shape{1, 5, 3}, Shape{8, 1, 1}, Shape{13, 17, 31},
                                          Shape{14, 256, 32}, Shape{15, 513, 33},
                                          Shape{29, 1300, 16}, Shape{505, 40, 17},
+                                         Shape{20, 1101, 300}, Shape{1040, 3, 40},
                                          Shape{64, 0, 9})));
 
 TEST_P(Products, EqualThoseOfWiderNumbers) {
@@ -69,6 +71,23 @@ TEST_P(Products, EqualThoseOfWiderNumbers) {
     at::Tensor sum = start.clone();
     add_product(sum, a, form, 0.25);
     EXPECT_LE(worst(sum, wide_start + 0.25 * expected), most);
+  }
+}
+
+TEST_P(Products, KeepTheirSumsWhereAskedTo) {
+  const auto [rows, inner, columns] = shape();
+  const at::ScalarType kept = type() == at::kBFloat16 ? at::kFloat : type();
+  at::manual_seed(8);
+  const at::Tensor a = random(rows, inner), b = random(inner, columns);
+  const at::Tensor expected = a.to(at::kDouble).mm(b.to(at::kDouble));
+  // Without the tiles bfloat16 is rounded on the way.
+  const bool is_rounded = type() == at::kBFloat16 &&
+                          (!has_tiled_product<BFloat16Bits>() || rows < 8 || at::cpu::init_amx());
+  const double most = bound(inner, is_rounded ? at::kBFloat16 : at::kFloat);
+  for (const at::Tensor& form : forms_of(a)) {
+    const at::Tensor found = product_as(kept, form, b);
+    EXPECT_EQ(found.scalar_type(), kept);
+    EXPECT_LE(worst(found, expected), most);
   }
 }
 
@@ -124,15 +143,20 @@ TEST_P(Products, LeaveWhatLiesBesideTheirResult) {
 TEST(TiledProduct, BitsDependNeitherOnNeighboursNorOnThreads) {
   if (!has_tiled_product<float>()) GTEST_SKIP() << "this machine has no AVX-512";
   at::manual_seed(4);
-  const at::Tensor a = at::randn({1030, 700}), b = at::randn({700, 90});
   const int threads = at::get_num_threads();
-  const at::Tensor whole = product(a, b);
-  EXPECT_TRUE(at::equal(product(a.narrow(0, 500, 37), b), whole.narrow(0, 500, 37)));
-  EXPECT_TRUE(at::equal(product(a, b.narrow(1, 40, 20)), whole.narrow(1, 40, 20)));
-  EXPECT_TRUE(at::equal(product(a, b.t().contiguous().t()), whole));
-  at::set_num_threads(threads == 1 ? 3 : 1);
-  EXPECT_TRUE(at::equal(product(a, b), whole));
-  at::set_num_threads(threads);
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    if (type == at::kBFloat16 && !has_tiled_product<BFloat16Bits>()) continue;
+    const at::Tensor a = at::randn({1050, 1300}).to(type), b = at::randn({1300, 390}).to(type);
+    const at::Tensor whole = product(a, b);
+    EXPECT_TRUE(at::equal(product(a.narrow(0, 500, 37), b), whole.narrow(0, 500, 37)));
+    EXPECT_TRUE(at::equal(product(a, b.narrow(1, 40, 20)), whole.narrow(1, 40, 20)));
+    EXPECT_TRUE(at::equal(product(a, b.t().contiguous().t()), whole));
+    EXPECT_TRUE(at::equal(product(a.t().contiguous().t(), b), whole));
+    at::set_num_threads(threads == 1 ? 3 : 1);
+    EXPECT_TRUE(at::equal(product(a, b), whole));
+    EXPECT_TRUE(at::equal(product(a, b.narrow(1, 40, 20)), whole.narrow(1, 40, 20)));
+    at::set_num_threads(threads);
+  }
 }
 
 // An adapter that is still zero changes no bit, wherever the layer's input is added.
