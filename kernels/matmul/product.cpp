@@ -48,6 +48,7 @@ Operand<Number> operand_of(const at::Tensor& x) {
 struct Addend {
   at::Tensor values = {};
   double scale = 1.0;
+  at::Tensor low_a = {}, low_b = {};
 };
 
 template <typename Number, typename Result>
@@ -64,6 +65,11 @@ void multiply_numbers(at::Tensor& out, const Operand<Number>& a, const at::Tenso
     product.addend = static_cast<const Result*>(addend.values.const_data_ptr());
     product.addend_stride = addend.values.dim() == 2 ? addend.values.stride(0) : 0;
     product.scale = static_cast<float>(addend.scale);
+  }
+  if (addend.low_a.defined()) {
+    product.low_a = operand_of<Number>(addend.low_a);
+    product.low_b = operand_of<Number>(addend.low_b);
+    product.low_inner = addend.low_a.size(1);
   }
   multiply_tiled(product);
 }
@@ -155,6 +161,25 @@ at::Tensor product_on(const at::Tensor& start, const at::Tensor& a, const at::Te
   if (!is_ours(out, a, b) || start.scalar_type() != out.scalar_type())
     return at::addmm_out(out, start, a, b);
   multiply(out, a, b, {start.contiguous()});
+  return out;
+}
+
+at::Tensor product_with(const at::Tensor& start, const at::Tensor& a, const at::Tensor& b,
+                        const LowProduct& low) {
+  const at::NoGradGuard no_graph;
+  at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options());
+  const bool is_one_product = is_ours(out, a, b) && is_ours(out, low.a, low.b) && has_rows(low.a) &&
+                              low.a.size(1) <= kMostLowInner &&
+                              (!start.defined() || start.scalar_type() == out.scalar_type());
+  if (!is_one_product) {
+    at::Tensor sum = start.defined() ? product_on(start, a, b) : product(a, b);
+    add_product(sum, low.a, low.b, low.scale);
+    return sum;
+  }
+  const at::Tensor low_b = low.scale == 1.0 ? low.b : low.b * low.scale;
+  multiply(
+      out, a, b,
+      {.values = start.defined() ? start.contiguous() : start, .low_a = low.a, .low_b = low_b});
   return out;
 }
 

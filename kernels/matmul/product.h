@@ -23,6 +23,17 @@ void add_product(at::Tensor& out, const at::Tensor& a, const at::Tensor& b, doub
 // start + a·b, contiguous: `start` is [M, C], or [C] for every row.
 at::Tensor product_on(const at::Tensor& start, const at::Tensor& a, const at::Tensor& b);
 
+// What an adapter adds to a product: scale · a·b with a [M, L] and b [L, C] of its type.
+struct LowProduct {
+  at::Tensor a, b;
+  double scale = 1.0;
+};
+
+// start + a·b + low, [M, C] contiguous; `start` as above, or undefined. In tiles all is added
+// before the result is rounded, with scale · low.b rounded first.
+at::Tensor product_with(const at::Tensor& start, const at::Tensor& a, const at::Tensor& b,
+                        const LowProduct& low);
+
 // x [.., in], w [out, in] of x's type -> x·wᵀ [.., out], with gradient to both where they want one.
 at::Tensor linear_product(const at::Tensor& x, const at::Tensor& w);
 

@@ -66,7 +66,7 @@ constexpr int64_t kPanelsPerThread = 4;
 // kept in `kept`, 32 of each row.
 struct Tile {
   int64_t first, column, row, inner;
-  const float* packed;
+  const float *packed, *low_packed;
   float* kept;
 };
 
@@ -86,6 +86,17 @@ SLMTUNE_TILE_INLINE void add_step(__m512 (&sums)[kRows][kVectors], const Number*
 #pragma GCC unroll 2
     for (size_t v = 0; v < kVectors; ++v) sums[i][v] = Of::add_product(x, b[v], sums[i][v]);
   }
+}
+
+template <typename Number, size_t kRows, size_t kVectors>
+SLMTUNE_TILE_INLINE void add_steps(__m512 (&sums)[kRows][kVectors], const Number* a,
+                                   int64_t row_step, int64_t step, int64_t inner,
+                                   const float* packed) {
+  const int64_t steps = inner / Lanes<Number>::kStep;
+  for (int64_t s = 0; s < steps; ++s)
+    add_step<false>(sums, a + s * step, row_step, packed + s * kTileColumns);
+  if (steps * Lanes<Number>::kStep < inner)
+    add_step<true>(sums, a + steps * step, row_step, packed + steps * kTileColumns);
 }
 
 template <typename Number, typename Result, size_t kRows, size_t kVectors, bool kTransposed>
@@ -109,11 +120,7 @@ SLMTUNE_TILE void add_tile(const TiledProduct<Number, Result>& product, const Ti
     for (size_t v = 0; v < kVectors; ++v)
       sums[i][v] =
           tile.row > 0 ? _mm512_load_ps(tile.kept + at(i, kTileColumns, v)) : _mm512_setzero_ps();
-  const int64_t steps = tile.inner / Of::kStep;
-  for (int64_t s = 0; s < steps; ++s)
-    add_step<false>(sums, a + s * step, row_step, tile.packed + s * kTileColumns);
-  if (steps * Of::kStep < tile.inner)
-    add_step<true>(sums, a + steps * step, row_step, tile.packed + steps * kTileColumns);
+  add_steps(sums, a, row_step, step, tile.inner, tile.packed);
   if (tile.row + tile.inner < product.inner) {
 #pragma GCC unroll 14
     for (size_t i = 0; i < kRows; ++i)
@@ -122,6 +129,9 @@ SLMTUNE_TILE void add_tile(const TiledProduct<Number, Result>& product, const Ti
         _mm512_store_ps(tile.kept + at(i, kTileColumns, v), sums[i][v]);
     return;
   }
+  if (product.low_inner > 0)
+    add_steps(sums, product.low_a.data + tile.first * product.low_a.stride, product.low_a.stride,
+              Of::kStep, product.low_inner, tile.low_packed);
   if (product.addend != nullptr) {
     const Result* addend = product.addend + tile.first * product.addend_stride + tile.column;
     const __m512 scale = _mm512_set1_ps(product.scale);
@@ -289,19 +299,27 @@ float* kept_sums() {
   return kept.front().lanes;
 }
 
+template <typename Number>
+void pack(const Operand<Number>& b, const Panel& panel, float* packed) {
+  (b.is_transposed ? pack_transposed<Number> : pack_rows<Number>)(b, panel, packed);
+}
+
 template <typename Number, typename Result>
 void multiply_group(const TiledProduct<Number, Result>& product, const Group& group) {
   alignas(64) std::array<float, static_cast<size_t>(kPanelSteps * kTileColumns)> packed;
-  const Operand<Number>& b = product.b;
+  alignas(64) std::array<float, static_cast<size_t>(kMostLowInner * kTileColumns)> low_packed;
   const int64_t count = (group.rows + kTileRows - 1) / kTileRows;
   float* kept = kept_sums();
   const bool is_large =
       product.inner * product.columns * static_cast<int64_t>(sizeof(Number)) > kPrefetchedBytes;
   Panel panel = panel_at(product, 0, group.column);
   do {
-    (b.is_transposed ? pack_transposed<Number> : pack_rows<Number>)(b, panel, packed.data());
+    pack(product.b, panel, packed.data());
+    const bool is_last = panel.row + panel.inner == product.inner;
+    if (is_last && product.low_inner > 0)
+      pack(product.low_b, {0, panel.column, product.low_inner, panel.columns}, low_packed.data());
     const Panel next = behind(product, group, panel);
-    Prefetch<Number> prefetch(b, is_large ? next : Panel{});
+    Prefetch<Number> prefetch(product.b, is_large ? next : Panel{});
     const int64_t lines = prefetch.lines() / count + 1;
     const auto& tiles = tiles_for<Number, Result>(panel.columns > kLanes, product.a.is_transposed);
     float* sums = kept + (panel.column - group.column) * kBlockRows;
@@ -309,7 +327,7 @@ void multiply_group(const TiledProduct<Number, Result>& product, const Group& gr
       const int64_t begin = group.rows * i / count, end = group.rows * (i + 1) / count;
       tiles[static_cast<size_t>(end - begin - 1)](
           product, {group.first + begin, panel.column, panel.row, panel.inner, packed.data(),
-                    sums + begin * kTileColumns});
+                    low_packed.data(), sums + begin * kTileColumns});
       prefetch.ask_for(lines);
     }
     panel = next;
@@ -330,6 +348,7 @@ bool has_tiled_product<BFloat16Bits>() {
 
 template <typename Number, typename Result>
 void multiply_tiled(const TiledProduct<Number, Result>& product) {
+  SLMTUNE_ASSERT(product.low_inner <= kMostLowInner, "more than few numbers");
   const int64_t panels = (product.columns + kTileColumns - 1) / kTileColumns;
   const int64_t threads = thread_count();
   int64_t blocks = (product.rows + kBlockRows - 1) / kBlockRows;

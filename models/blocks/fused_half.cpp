@@ -31,23 +31,38 @@ bool is_plain(const Linear& linear) {
   return !linear.adapter || !linear.use_adapter || linear.adapter->low_rank().has_value();
 }
 
+using Low = std::optional<kernels::LowProduct>;
+
 // One linear of a half, its weight written out in x's dtype.
 struct Projection {
-  // x·Wᵀ (+ bias)
-  at::Tensor forward(const at::Tensor& x) const {
+  // x·Wᵀ (+ bias) (+ low)
+  at::Tensor forward(const at::Tensor& x, const Low& low) const {
+    if (matmul == kernels::Matmul::kModel && low)
+      return kernels::product_with(bias, x, weight.t(), *low);
     if (matmul == kernels::Matmul::kModel && bias.defined())
       return kernels::product_on(bias, x, weight.t());
-    const at::Tensor y = kernels::times_transposed(x, weight, matmul);
-    return bias.defined() ? at::Tensor(y).add_(bias) : y;
+    at::Tensor y = kernels::times_transposed(x, weight, matmul);
+    if (bias.defined()) y.add_(bias);
+    if (low) kernels::add_product(y, low->a, low->b, low->scale);
+    return y;
+  }
+
+  // dY·W (+ low)
+  at::Tensor backward(const at::Tensor& grad_y, const Low& low) const {
+    if (matmul == kernels::Matmul::kModel && low)
+      return kernels::product_with({}, grad_y, weight, *low);
+    at::Tensor gradient = kernels::times(grad_y, weight, matmul);
+    if (low) kernels::add_product(gradient, low->a, low->b, low->scale);
+    return gradient;
   }
 
   at::Tensor weight, bias;
   kernels::Matmul matmul;
 };
 
-// y += s · low · Bᵀ
-void add_low_rank(at::Tensor& y, const at::Tensor& low, const LowRank& adapter) {
-  kernels::add_product(y, low, adapter.b.to(y.scalar_type()).t(), adapter.scale);
+// s · low · Bᵀ
+kernels::LowProduct low_product(const at::Tensor& low, const LowRank& adapter) {
+  return {low, adapter.b.to(low.scalar_type()).t(), adapter.scale};
 }
 
 // Columns behind the inputs' weights that all their adapters' B go to, as they lie in u: whole
@@ -169,10 +184,10 @@ at::Tensor Pass::input_product(size_t i, int64_t column, const at::Tensor& weigh
   const std::optional<LowRank>& adapter = adapters_[i];
   if (adapter && room_ > 0 && kernels::room_behind(weight) == room_)
     return Projection{with_low_rank(weight, *adapter, column), bias, matmul_}.forward(
-        kernels::with_room(normed));
-  at::Tensor y = Projection{weight, bias, matmul_}.forward(normed);
-  if (adapter) add_low_rank(y, low_in_.narrow(1, column, adapter->a.size(0)), *adapter);
-  return y;
+        kernels::with_room(normed), {});
+  Low low;
+  if (adapter) low = low_product(low_in_.narrow(1, column, adapter->a.size(0)), *adapter);
+  return Projection{weight, bias, matmul_}.forward(normed, low);
 }
 
 // Fills outputs_, and `weights` with what was multiplied by when the caller will need it again.
@@ -192,17 +207,18 @@ void Pass::project(const at::Tensor& normed, std::vector<at::Tensor>* weights) {
 at::Tensor Pass::add_output(const at::Tensor& mixed) {
   const Linear& linear = half_.output.linear;
   const Projection projection{dense(linear), linear.bias, matmul_};
-  if (output_adapter_) low_out_ = kernels::product(mixed, output_adapter_->a.to(type()).t());
+  Low low;
+  if (output_adapter_) {
+    low_out_ = kernels::product(mixed, output_adapter_->a.to(type()).t());
+    low = low_product(low_out_, *output_adapter_);
+  }
   const Norm& after = half_.after;
   if (after.weight.defined()) {
-    projected_ = projection.forward(mixed);
-    if (output_adapter_) add_low_rank(projected_, low_out_, *output_adapter_);
+    projected_ = projection.forward(mixed, low);
     return kernels::rms_norm_forward(projected_, after.weight, after.eps, after.form).y.add_(x_);
   }
-  at::Tensor y = matmul_ == kernels::Matmul::kModel
-                     ? kernels::product_on(x_, mixed, projection.weight.t())
-                     : kernels::times_transposed(mixed, projection.weight, matmul_).add_(x_);
-  if (output_adapter_) add_low_rank(y, low_out_, *output_adapter_);
+  // The residual takes the bias's place in the product.
+  at::Tensor y = Projection{projection.weight, x_, matmul_}.forward(mixed, low);
   return projection.bias.defined() ? y.add_(projection.bias) : y;
 }
 
@@ -228,13 +244,13 @@ at::Tensor Pass::output_gradient(const at::Tensor& grad_y) const {
 
 // dY·W + (s·dY·B)·A; the bracket is `grad_low`.
 at::Tensor Pass::mixed_gradient(const at::Tensor& grad_out, at::Tensor& grad_low) const {
-  at::Tensor gradient = kernels::times(grad_out, dense(half_.output.linear), matmul_);
+  Low low;
   if (output_adapter_) {
     grad_low =
         kernels::product(grad_out, output_adapter_->b.to(type())).mul_(output_adapter_->scale);
-    kernels::add_product(gradient, grad_low, output_adapter_->a.to(type()));
+    low = kernels::LowProduct{grad_low, output_adapter_->a.to(type())};
   }
-  return gradient;
+  return Projection{dense(half_.output.linear), {}, matmul_}.backward(grad_out, low);
 }
 
 // outputs_ become their gradients. Returns what the mixer made of them.
@@ -269,18 +285,19 @@ at::Tensor Pass::low_input_gradient() const {
 // Σ dYᵢ·Wᵢ + low-rank parts: the gradient of the normed x.
 at::Tensor Pass::input_gradient(const at::Tensor& grad_low,
                                 std::vector<at::Tensor>& weights) const {
+  Low low;
+  if (grad_low.defined()) low = kernels::LowProduct{grad_low, stacked_a()};
   at::Tensor sum;
   for (size_t i = 0; i < outputs_.size(); ++i) {
     const at::Tensor weight = weights.empty() ? dense(half_.inputs[i].linear, room_)
                                               : std::exchange(weights[i], at::Tensor());
     if (!sum.defined())
-      sum = kernels::times(outputs_[i], weight, matmul_);
+      sum = Projection{weight, {}, matmul_}.backward(outputs_[i], low);
     else if (matmul_ == kernels::Matmul::kModel)
       kernels::add_product(sum, outputs_[i], weight);
     else
       sum.add_(kernels::times(outputs_[i], weight, matmul_));
   }
-  if (grad_low.defined()) kernels::add_product(sum, grad_low, stacked_a());
   return sum;
 }
 

@@ -3,8 +3,9 @@
 // generic path for every family and format by tests/conformance/fused_laws_test.cpp.
 //
 //   forward    h = norm(x);  u = h·[A₁; A₂; …]ᵀ, once for all inputs;  yᵢ = h·Wᵢᵀ + sᵢ·uᵢ·Bᵢᵀ,
-//              added to the product or, with LayerForm::joins_low_rank, within it:
-//              yᵢ = [h, u]·[Wᵢ, 0, sᵢ·Bᵢ, 0]ᵀ, which saves reading and writing y once more
+//              added behind the product, on a CPU with tiles within it, or, with
+//              LayerForm::joins_low_rank, as yᵢ = [h, u]·[Wᵢ, 0, sᵢ·Bᵢ, 0]ᵀ: the last two save
+//              reading and writing y once more
 //              y = x + mix(y₁, y₂, …)·Wᵀ + s·u'·Bᵀ, the residual added inside the product
 //   backward   h and the gated activation are made again; gate, up and the gradient of their
 //   product

@@ -91,6 +91,25 @@ TEST_P(Products, KeepTheirSumsWhereAskedTo) {
   }
 }
 
+TEST_P(Products, TakeAnAdapterAlong) {
+  const auto [rows, inner, columns] = shape();
+  at::manual_seed(9);
+  const at::Tensor a = random(rows, inner), b = random(inner, columns);
+  const at::Tensor start = random(rows, columns), none;
+  const at::Tensor plain = a.to(at::kDouble).mm(b.to(at::kDouble));
+  for (const int64_t rank : {1, 5, 16, 128, 130}) {
+    // A part of wider rows, and B as it is stored: [columns, rank].
+    const LowProduct low{random(rows, rank + 3).narrow(1, 2, rank), random(columns, rank).t(), 0.5};
+    const at::Tensor sum = plain + low.scale * low.a.to(at::kDouble).mm(low.b.to(at::kDouble));
+    const double most = bound(inner + rank, type());
+    for (const at::Tensor& form : forms_of(b)) {
+      EXPECT_LE(worst(product_with(none, a, form, low), sum), most) << rank;
+      EXPECT_LE(worst(product_with(start, a, form, low), start.to(at::kDouble) + sum), most);
+      EXPECT_LE(worst(product_with(start[0], a, form, low), start[0].to(at::kDouble) + sum), most);
+    }
+  }
+}
+
 // Memory right before pages that must not be touched.
 class Guarded {
  public:
@@ -169,6 +188,8 @@ TEST(TiledProduct, WhatIsAddedBehindTheSumsIsAddedOnce) {
   at::Tensor sum = start.clone();
   add_product(sum, a, at::zeros({700, 33}));
   EXPECT_TRUE(at::equal(sum, start));
+  const LowProduct fresh{at::randn({40, 16}), at::zeros({16, 33}), 2.0};
+  EXPECT_TRUE(at::equal(product_with(start, a, b, fresh), product_on(start, a, b)));
 }
 
 TEST(Product, TakesRowsOfAnyShape) {
