@@ -23,16 +23,9 @@ bool has_rows(const at::Tensor& x) {
   return x.stride(1) == 1 || x.size(1) == 1;
 }
 
-// Intel's matrix unit is faster still.
-bool has_tiles(at::ScalarType type) {
-  static const bool of_float = has_tiled_product<float>(),
-                    of_bfloat16 = has_tiled_product<BFloat16Bits>() && !at::cpu::init_amx();
-  return type == at::kFloat ? of_float : type == at::kBFloat16 && of_bfloat16;
-}
-
 bool is_ours(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
   const at::ScalarType type = a.scalar_type();
-  return out.is_cpu() && has_tiles(type) && b.scalar_type() == type &&
+  return out.is_cpu() && multiplies_in_tiles(type) && b.scalar_type() == type &&
          (out.scalar_type() == type || out.scalar_type() == at::kFloat) &&
          out.size(0) >= kFewestRows && has_rows(out) && (has_rows(b) || has_rows(b.t()));
 }
@@ -120,6 +113,13 @@ struct LinearProduct : torch::autograd::Function<LinearProduct> {
 };
 
 }  // namespace
+
+bool multiplies_in_tiles(at::ScalarType type) {
+  // Intel's matrix unit is faster still.
+  static const bool of_float = has_tiled_product<float>(),
+                    of_bfloat16 = has_tiled_product<BFloat16Bits>() && !at::cpu::init_amx();
+  return type == at::kFloat ? of_float : type == at::kBFloat16 && of_bfloat16;
+}
 
 at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
   const at::NoGradGuard no_graph;

@@ -8,6 +8,9 @@
 
 namespace slmtune::kernels {
 
+// Whether products of this type on this CPU are tiled_product.h's.
+bool multiplies_in_tiles(at::ScalarType type);
+
 // a [.., R], b [R, C] of a's type -> a·b [.., C] of that type, contiguous.
 at::Tensor product(const at::Tensor& a, const at::Tensor& b);
 

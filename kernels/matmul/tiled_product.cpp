@@ -62,8 +62,8 @@ constexpr int64_t kPrefetchedBytes = 256 << 10;
 constexpr int64_t kPanelsPerThread = 4;
 
 // What a tile is made of: rows of a and of the result from `first` on, columns from `column` on,
-// and `inner` of a's columns from `row` on, which `packed` holds of b. Between panels the sums are
-// kept in `kept`, 32 of each row.
+// and `inner` of a's columns from `row` on, which `packed` holds of b, and `low_packed` of low_b.
+// Between panels the sums are kept in `kept`, 32 of each row.
 struct Tile {
   int64_t first, column, row, inner;
   const float *packed, *low_packed;

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <ATen/cpu/Utils.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
@@ -81,8 +80,7 @@ TEST_P(Products, KeepTheirSumsWhereAskedTo) {
   const at::Tensor a = random(rows, inner), b = random(inner, columns);
   const at::Tensor expected = a.to(at::kDouble).mm(b.to(at::kDouble));
   // Without the tiles bfloat16 is rounded on the way.
-  const bool is_rounded = type() == at::kBFloat16 &&
-                          (!has_tiled_product<BFloat16Bits>() || rows < 8 || at::cpu::init_amx());
+  const bool is_rounded = type() == at::kBFloat16 && (!multiplies_in_tiles(type()) || rows < 8);
   const double most = bound(inner, is_rounded ? at::kBFloat16 : at::kFloat);
   for (const at::Tensor& form : forms_of(a)) {
     const at::Tensor found = product_as(kept, form, b);
