@@ -172,19 +172,18 @@ void add_weights(MemoryPlan& plan, const ModelSizes& sizes, const TrainedSizes& 
 }
 
 // What is free in the heap but in pieces too small, in parts of the work of a layer, without what a
-// whole one keeps meanwhile, and of the logits: small blocks that stay settle between large ones
-// that go. Measured with the models of docs/plan.md.
+// whole one keeps meanwhile: small blocks that stay settle between large ones that go. Measured with
+// the models of docs/plan.md.
 double holes(const ModelSizes& sizes, const PlanSetting& setting, const MemoryPlan& plan) {
   const bool is_quantised = setting.quant != "none";
   const RecomputedLayers again = recomputed_layers(sizes, setting);
   const auto layer_work = static_cast<double>(plan.layer_work);
-  const double logits = is_quantised ? 0.25 * static_cast<double>(plan.logits) : 0.0;
-  if (again.both() < sizes.layers()) return is_quantised ? 0.5 * layer_work + logits : 0.0;
+  if (again.both() < sizes.layers()) return is_quantised ? 0.5 * layer_work : 0.0;
   const double work = again.halves > 0
                           ? layer_work
                           : static_cast<double>(batch_tokens(setting) * setting.value_bytes) *
                                 work_values(sizes, setting, false);
-  return (is_quantised ? 0.3 : 0.7) * work + logits;
+  return (is_quantised ? 0.3 : 0.7) * work;
 }
 
 void add_step(MemoryPlan& plan, const ModelSizes& sizes, const TrainedSizes& trained,

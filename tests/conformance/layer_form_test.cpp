@@ -4,6 +4,7 @@
 
 #include <tuple>
 
+#include "kernels/matmul/product.h"
 #include "kernels/quant/frozen_weight.h"
 #include "lora/attach.h"
 #include "models/families/family.h"
@@ -117,9 +118,11 @@ TEST_P(LayerForms, AdaptersWithinProductsGiveTheSameGradients) {
     trained->joins_low_rank = true;
     const Passes within = passes(*trained);
     expect_close(within, added, 1e-5);
-    // Only weights that are written out have room for an adapter behind them.
+    // Only weights that are written out have room for an adapter behind them. Tiles add the same
+    // numbers in the same order either way.
     const bool is_written = std::get<1>(GetParam()) != "none";
-    EXPECT_EQ(at::equal(within.hidden, added.hidden), !is_written);
+    EXPECT_EQ(at::equal(within.hidden, added.hidden),
+              !is_written || kernels::multiplies_in_tiles(at::kFloat));
     trained->recompute_layers = 2;
     expect_same_bits(passes(*trained), within);
     trained->recompute_whole = 1;
