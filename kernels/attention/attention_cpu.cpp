@@ -8,7 +8,6 @@
 
 #include "kernels/attention/attention_rows.h"
 #include "kernels/attention/block_product.h"
-#include "kernels/matmul/tiled_product.h"
 #include "kernels/parallel.h"
 
 namespace slmtune::kernels {
@@ -105,8 +104,8 @@ class HeadForward {
       softmax_rows(scores.data, scores_of(block, packed_.options), inverse_sums_,
                    log_sums_ + head * packed_.tokens + start + begin);
       block_product({block.queries, width, block.keys},
-                    rounded(scores.data, block.queries, block.keys, weight_scratch_), Side::kPlain,
-                    v.from_row(block.first_key), Side::kPlain, mixed);
+                    rounded(scores.data, block.queries, block.keys, Side::kPlain, weight_scratch_),
+                    Side::kPlain, v.from_row(block.first_key), Side::kPlain, mixed);
       const Matrix<Number> out = out_.rows(start + begin, head);
       store_rows(mixed.data, inverse_sums_, block.queries, width, out.data, out.stride);
     }
@@ -181,14 +180,17 @@ class HeadBackward {
     block_product({queries, keys, width}, grad, Side::kPlain, v, Side::kTransposed, slopes);
     softmax_rows_backward(weights.data, slopes.data, scores_of(block, packed_.options), log_sums,
                           shared);
-    block_product({keys, width, queries}, paired(weights.data, queries, keys, factor_scratch_),
+    block_product({keys, width, queries},
+                  rounded(weights.data, queries, keys, Side::kTransposed, factor_scratch_),
                   Side::kTransposed, grad, Side::kPlain, dv.from_row(block.first_key),
                   Into::kAdded);
-    block_product({keys, width, queries}, paired(slopes.data, queries, keys, factor_scratch_),
+    block_product({keys, width, queries},
+                  rounded(slopes.data, queries, keys, Side::kTransposed, factor_scratch_),
                   Side::kTransposed, q, Side::kPlain, dk.from_row(block.first_key), Into::kAdded);
     const Matrix<Wide> gradient{mixed_scratch_.of(queries * width), width};
-    block_product({queries, width, keys}, rounded(slopes.data, queries, keys, factor_scratch_),
-                  Side::kPlain, k, Side::kPlain, gradient);
+    block_product({queries, width, keys},
+                  rounded(slopes.data, queries, keys, Side::kPlain, factor_scratch_), Side::kPlain,
+                  k, Side::kPlain, gradient);
     store_rows(gradient.data, nullptr, queries, width, dq.data, dq.stride);
   }
 
@@ -257,11 +259,6 @@ void backward(const Packed& packed, const at::Tensor& grad_out, const at::Tensor
 }
 
 }  // namespace
-
-bool attention_multiplies_bfloat16() {
-  static const bool has_tiles = has_tiled_product<BFloat16Bits>();
-  return has_tiles;
-}
 
 Attended attention_forward_cpu(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                const std::vector<int64_t>& starts, const AttentionOptions& options,

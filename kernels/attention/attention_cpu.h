@@ -10,20 +10,19 @@
 #include <vector>
 
 #include "kernels/attention/attention.h"
+#include "kernels/matmul/tiled_product.h"
 
 namespace slmtune::kernels {
 
-// Whether this machine multiplies bfloat16: what both functions are told but by tests.
-bool attention_multiplies_bfloat16();
-
+// `multiplies_bfloat16`: what the machine can, but in tests.
 Attended attention_forward_cpu(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                const std::vector<int64_t>& starts, const AttentionOptions& options,
-                               bool multiplies_bfloat16 = attention_multiplies_bfloat16());
+                               bool multiplies_bfloat16 = has_tiled_product<BFloat16Bits>());
 
 void attention_backward_cpu(const at::Tensor& grad_out, const at::Tensor& q, const at::Tensor& k,
                             const at::Tensor& v, const Attended& attended,
                             const std::vector<int64_t>& starts, const AttentionOptions& options,
                             at::Tensor& dq, at::Tensor& dk, at::Tensor& dv,
-                            bool multiplies_bfloat16 = attention_multiplies_bfloat16());
+                            bool multiplies_bfloat16 = has_tiled_product<BFloat16Bits>());
 
 }  // namespace slmtune::kernels

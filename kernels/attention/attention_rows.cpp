@@ -196,23 +196,6 @@ void store_rows(const double* x, const double* factors, int64_t rows, int64_t co
 }
 
 SLMTUNE_VECTOR_VARIANTS
-void pair_rows(const float* x, int64_t rows, int64_t columns, BFloat16Bits* out) {
-  for (int64_t r = 0; r + 1 < rows; r += 2, x += 2 * columns, out += 2 * columns) {
-#pragma omp simd
-    for (int64_t c = 0; c < columns; ++c) {
-      store_number(x[c], out + 2 * c);
-      store_number(x[columns + c], out + 2 * c + 1);
-    }
-  }
-  if (rows % 2 == 0) return;
-#pragma omp simd
-  for (int64_t c = 0; c < columns; ++c) {
-    store_number(x[c], out + 2 * c);
-    out[2 * c + 1] = {0};
-  }
-}
-
-SLMTUNE_VECTOR_VARIANTS
 void sum_rows(const float* x, int64_t part_stride, int64_t parts, int64_t rows, int64_t columns,
               float* out, int64_t stride) {
   sum(x, part_stride, parts, rows, columns, out, stride);

@@ -39,9 +39,6 @@ void store_rows(const float* x, const float* factors, int64_t rows, int64_t colu
 void store_rows(const double* x, const double* factors, int64_t rows, int64_t columns, double* out,
                 int64_t stride);
 
-// x in bfloat16, two rows at a time: out[r / 2, c, r % 2] = x[r, c]; 0 beside an odd last row.
-void pair_rows(const float* x, int64_t rows, int64_t columns, BFloat16Bits* out);
-
 // out[r, :] = Σ_p x[p, r, :] over `parts` matrices, `part_stride` numbers apart.
 void sum_rows(const float* x, int64_t part_stride, int64_t parts, int64_t rows, int64_t columns,
               float* out, int64_t stride);

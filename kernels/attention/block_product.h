@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "kernels/attention/attention_rows.h"
+#include "kernels/matmul/pair_rows.h"
 #include "kernels/vector_math.h"
 
 namespace slmtune::kernels {
@@ -28,8 +29,8 @@ struct ProductSize {
 };
 
 // c [rows, columns] = a · b, or added to c, with a [rows, inner] and b [inner, columns] after
-// transposing. A transposed a of bfloat16 is what paired() makes, and needs, as every product of
-// bfloat16, has_tiled_product<BFloat16Bits>().
+// transposing. A transposed a of bfloat16 is what rounded() makes, and every product of bfloat16
+// needs has_tiled_product<BFloat16Bits>().
 void block_product(ProductSize size, Matrix<const float> a, Side a_side, Matrix<const float> b,
                    Side b_side, Matrix<float> c, Into into = Into::kFresh);
 void block_product(ProductSize size, Matrix<const double> a, Side a_side, Matrix<const double> b,
@@ -73,30 +74,21 @@ Matrix<const Factor> factors(Matrix<const Number> rows, int64_t count, int64_t w
   }
 }
 
-// Sums [count, width] side by side as factors of the next product, as they are or rounded into
-// `scratch`.
+// Sums [count, width] side by side as a of the next product: as they are, or rounded into `scratch`
+// in the form that a of this side has.
 template <typename Factor, typename Wide>
-Matrix<const Factor> rounded(const Wide* sums, int64_t count, int64_t width,
+Matrix<const Factor> rounded(const Wide* sums, int64_t count, int64_t width, Side side,
                              Scratch<Factor>& scratch) {
   if constexpr (std::is_same_v<Factor, Wide>) {
     return {sums, width};
   } else {
-    Factor* out = scratch.of(count * width);
+    Factor* out = scratch.of((count + 1) / 2 * 2 * width);
+    if (side == Side::kTransposed) {
+      pair_rows(sums, width, count, width, out);
+      return {out, 2 * width};
+    }
     store_rows(sums, nullptr, count, width, out, width);
     return {out, width};
-  }
-}
-
-// The same for a product's transposed a.
-template <typename Factor, typename Wide>
-Matrix<const Factor> paired(const Wide* sums, int64_t count, int64_t width,
-                            Scratch<Factor>& scratch) {
-  if constexpr (std::is_same_v<Factor, Wide>) {
-    return {sums, width};
-  } else {
-    Factor* out = scratch.of((count + 1) / 2 * 2 * width);
-    pair_rows(sums, count, width, out);
-    return {out, 2 * width};
   }
 }
 

@@ -9,42 +9,8 @@
 #include "kernels/instructions.h"
 #include "kernels/matmul/tile_lanes.h"
 #include "kernels/parallel.h"
-#include "kernels/vector_variants.h"
 
 namespace slmtune::kernels {
-namespace {
-
-// Both rows side by side, number by number; none of a second one that is null.
-SLMTUNE_VECTOR_VARIANTS
-void pair(const BFloat16Bits* first, const BFloat16Bits* second, int64_t columns,
-          BFloat16Bits* out) {
-  if (second != nullptr) {
-#pragma omp simd
-    for (int64_t c = 0; c < columns; ++c) {
-      out[2 * c] = first[c];
-      out[2 * c + 1] = second[c];
-    }
-  } else {
-    for (int64_t c = 0; c < columns; ++c) {
-      out[2 * c] = first[c];
-      out[2 * c + 1] = {0};
-    }
-  }
-}
-
-}  // namespace
-
-void pair_rows(const BFloat16Bits* x, int64_t stride, int64_t rows, int64_t columns,
-               BFloat16Bits* out) {
-  const int64_t grain = kElementsPerTask / std::max<int64_t>(1, 2 * columns) + 1;
-  parallel_for(0, (rows + 1) / 2, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const BFloat16Bits* first = x + 2 * i * stride;
-      pair(first, 2 * i + 1 < rows ? first + stride : nullptr, columns, out + 2 * i * columns);
-    }
-  });
-}
-
 #if defined(__x86_64__)
 namespace {
 

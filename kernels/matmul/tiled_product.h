@@ -37,7 +37,7 @@ constexpr int64_t kMostLowInner = 128;
 // Number: float or BFloat16Bits; Result: the same, or float.
 template <typename Number, typename Result = Number>
 struct TiledProduct {
-  // [rows, inner]. Of bfloat16 a transpose is taken as pair_rows() writes it, with the stride
+  // [rows, inner]. Of bfloat16 a transpose is taken as pair_rows.h writes it, with the stride
   // between pairs.
   Operand<Number> a;
   Operand<Number> b;  // [inner, columns]
@@ -51,10 +51,6 @@ struct TiledProduct {
   Operand<Number> low_a{}, low_b{};  // as a and b; low_a not transposed
   int64_t low_inner = 0;             // at most kMostLowInner
 };
-
-// out[r / 2, c, r % 2] = x[r, c], 0 beside an odd last row; `stride` numbers between the rows of x.
-void pair_rows(const BFloat16Bits* x, int64_t stride, int64_t rows, int64_t columns,
-               BFloat16Bits* out);
 
 // Whether this machine has the instructions: AVX-512, and AVX512-BF16 for bfloat16.
 template <typename Number>
