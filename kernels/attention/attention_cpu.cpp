@@ -13,9 +13,10 @@
 namespace slmtune::kernels {
 namespace {
 
-// Enough rows for the matrix kernels; few enough that the scores of a block stay in the cache and
-// that little is computed behind the diagonal.
-constexpr int64_t kQueriesPerBlock = 64;
+// Enough rows for the matrix kernels, few enough that a block's scores stay in the cache and that
+// little is computed behind the diagonal. A block of the forward pass has all keys that it sees;
+// the backward pass takes these a chunk at a time, so that what all blocks add to stays there, too.
+constexpr int64_t kForwardQueries = 56, kBackwardQueries = 256, kKeysPerChunk = 64;
 
 // The type of sums, scores and softmax.
 template <typename Number>
@@ -40,29 +41,44 @@ Heads<Number> mutable_heads_of(at::Tensor& x) {
   return {static_cast<Number*>(x.mutable_data_ptr()), x.stride(0), x.stride(1), x.size(2)};
 }
 
-// Queries begin … begin+queries-1 of a row and the keys first_key … first_key+keys-1 that any of
-// them sees. Places count from the start of the row.
+// Queries begin … begin+queries-1 of a row and keys first_key … first_key+keys-1 of those that they
+// see. Places count from the start of the row.
 struct Block {
   int64_t begin, queries, first_key, keys;
 };
-
-Block block_at(int64_t begin, int64_t tokens, int64_t window) {
-  const int64_t queries = std::min(kQueriesPerBlock, tokens - begin);
-  const int64_t first = window > 0 ? std::max<int64_t>(0, begin - window + 1) : 0;
-  return {begin, queries, first, begin + queries - first};
-}
 
 ScoreBlock scores_of(const Block& block, const AttentionOptions& options) {
   return {block.queries,  block.keys,    block.begin - block.first_key,
           options.window, options.scale, options.soft_cap};
 }
 
+// Tokens of a row.
+struct Span {
+  int64_t start, tokens;
+};
+
 // What all tasks of a call share.
 struct Packed {
   std::vector<int64_t> starts;  // of rows that have tokens, and the end
   int64_t tokens, heads, group, width;
   AttentionOptions options;
+
   int64_t rows() const { return static_cast<int64_t>(starts.size()) - 1; }
+  Span span(int64_t row) const {
+    const auto i = static_cast<size_t>(row);
+    return {starts[i], starts[i + 1] - starts[i]};
+  }
+  // The first key that a query sees, or one before it where a panel begins.
+  int64_t first_seen_by(int64_t query) const {
+    if (options.window <= 0) return 0;
+    return std::max<int64_t>(0, query - options.window + 1) / kPanelColumns * kPanelColumns;
+  }
+};
+
+// A key head of a row.
+struct KeyHead {
+  int64_t row = -1, head = -1;
+  bool operator==(const KeyHead&) const = default;
 };
 
 Packed packed_of(const at::Tensor& q, const at::Tensor& k, const std::vector<int64_t>& starts,
@@ -73,7 +89,8 @@ Packed packed_of(const at::Tensor& q, const at::Tensor& k, const std::vector<int
   return packed;
 }
 
-// One head of one row, all its blocks, on one thread. Factor: the type in which it multiplies.
+// One head of one row, all its blocks, on one thread. Factor: the type in which it multiplies. The
+// heads of a key head that come one after the other share its packed keys and values.
 template <typename Number, typename Factor>
 class HeadForward {
  public:
@@ -89,34 +106,49 @@ class HeadForward {
         log_sums_(attended.log_sum.mutable_data_ptr<Wide>()) {}
 
   void operator()(int64_t row, int64_t head) {
-    const int64_t start = packed_.starts[static_cast<size_t>(row)];
-    const int64_t tokens = packed_.starts[static_cast<size_t>(row) + 1] - start;
-    const int64_t width = packed_.width, key_head = head / packed_.group;
-    const auto q = factors<Factor>(q_.rows(start, head), tokens, width, q_scratch_);
-    const auto k = factors<Factor>(k_.rows(start, key_head), tokens, width, k_scratch_);
-    const auto v = factors<Factor>(v_.rows(start, key_head), tokens, width, v_scratch_);
-    for (int64_t begin = 0; begin < tokens; begin += kQueriesPerBlock) {
-      const Block block = block_at(begin, tokens, packed_.options.window);
-      const Matrix<Wide> scores{score_scratch_.of(block.queries * block.keys), block.keys};
-      const Matrix<Wide> mixed{mixed_scratch_.of(block.queries * width), width};
-      block_product({block.queries, block.keys, width}, q.from_row(begin), Side::kPlain,
-                    k.from_row(block.first_key), Side::kTransposed, scores);
-      softmax_rows(scores.data, scores_of(block, packed_.options), inverse_sums_,
-                   log_sums_ + head * packed_.tokens + start + begin);
-      block_product({block.queries, width, block.keys},
-                    rounded(scores.data, block.queries, block.keys, Side::kPlain, weight_scratch_),
-                    Side::kPlain, v.from_row(block.first_key), Side::kPlain, mixed);
-      const Matrix<Number> out = out_.rows(start + begin, head);
-      store_rows(mixed.data, inverse_sums_, block.queries, width, out.data, out.stride);
+    const Span span = packed_.span(row);
+    take_keys({row, head / packed_.group}, span);
+    const auto q =
+        factors<Factor>(q_.rows(span.start, head), span.tokens, packed_.width, q_scratch_);
+    for (int64_t begin = 0; begin < span.tokens; begin += kForwardQueries) {
+      const int64_t queries = std::min(kForwardQueries, span.tokens - begin),
+                    first = packed_.first_seen_by(begin);
+      one_block({begin, queries, first, begin + queries - first}, q,
+                log_sums_ + head * packed_.tokens + span.start + begin,
+                out_.rows(span.start + begin, head));
     }
   }
 
  private:
+  void take_keys(KeyHead wanted, const Span& span) {
+    if (std::exchange(held_, wanted) == wanted) return;
+    const int64_t width = packed_.width;
+    keys_.take(factors<Factor>(k_.rows(span.start, wanted.head), span.tokens, width, k_scratch_),
+               Side::kTransposed, width, span.tokens);
+    values_.take(factors<Factor>(v_.rows(span.start, wanted.head), span.tokens, width, v_scratch_),
+                 Side::kPlain, span.tokens, width);
+  }
+
+  void one_block(const Block& block, Matrix<const Factor> q, Wide* log_sums, Matrix<Number> out) {
+    const int64_t queries = block.queries, keys = block.keys, width = packed_.width;
+    const Matrix<Wide> scores{score_scratch_.of(queries * keys), keys};
+    const Matrix<Wide> mixed{mixed_scratch_.of(queries * width), width};
+    block_product({queries, keys, width}, q.from_row(block.begin), Side::kPlain,
+                  keys_.from_row(block.first_key), scores);
+    softmax_rows(scores.data, scores_of(block, packed_.options), inverse_sums_, log_sums);
+    block_product({queries, width, keys},
+                  rounded(scores.data, queries, keys, Side::kPlain, weight_scratch_), Side::kPlain,
+                  values_.from_row(block.first_key), mixed);
+    store_rows(mixed.data, inverse_sums_, queries, width, out.data, out.stride);
+  }
+
   const Packed& packed_;
   Heads<const Number> q_, k_, v_;
   Heads<Number> out_;
   Wide* log_sums_;
-  Wide inverse_sums_[kQueriesPerBlock];
+  Wide inverse_sums_[kForwardQueries];
+  KeyHead held_;
+  SharedRight<Factor> keys_, values_;
   Scratch<Factor> q_scratch_, k_scratch_, v_scratch_, weight_scratch_;
   Scratch<Wide> score_scratch_, mixed_scratch_;
 };
@@ -143,55 +175,81 @@ class HeadBackward {
         value_shares_(value_shares) {}
 
   void operator()(int64_t row, int64_t head) {
-    const int64_t start = packed_.starts[static_cast<size_t>(row)];
-    const int64_t tokens = packed_.starts[static_cast<size_t>(row) + 1] - start;
-    const int64_t width = packed_.width, key_head = head / packed_.group;
-    const Matrix<const Number> grad = grad_out_.rows(start, head), out = out_.rows(start, head);
-    const Operands in{factors<Factor>(q_.rows(start, head), tokens, width, scratch_[0]),
-                      factors<Factor>(k_.rows(start, key_head), tokens, width, scratch_[1]),
-                      factors<Factor>(v_.rows(start, key_head), tokens, width, scratch_[2]),
-                      factors<Factor>(grad, tokens, width, scratch_[3])};
+    const Span span = packed_.span(row);
+    const int64_t tokens = span.tokens, width = packed_.width;
+    take_keys({row, head / packed_.group}, span);
+    const Matrix<const Number> grad = grad_out_.rows(span.start, head),
+                               out = out_.rows(span.start, head);
     Wide* shared = shared_.of(tokens);
     dot_rows(grad.data, grad.stride, out.data, out.stride, tokens, width, shared);
-    const int64_t place = (head * packed_.tokens + start) * width;
-    const Matrix<Wide> dk{key_shares_ + place, width}, dv{value_shares_ + place, width};
-    std::fill_n(dk.data, tokens * width, Wide{0});
-    std::fill_n(dv.data, tokens * width, Wide{0});
-    const Wide* log_sums = log_sums_ + head * packed_.tokens + start;
-    for (int64_t begin = 0; begin < tokens; begin += kQueriesPerBlock) {
-      const Block block = block_at(begin, tokens, packed_.options.window);
-      one_block(block, in, log_sums + begin, shared + begin, dq_.rows(start + begin, head), dk, dv);
-    }
+    const int64_t place = (head * packed_.tokens + span.start) * width;
+    const auto q = factors<Factor>(q_.rows(span.start, head), tokens, width, q_scratch_),
+               grad_rows = factors<Factor>(grad, tokens, width, grad_scratch_);
+    queries_.take(q, Side::kPlain, tokens, width);
+    gradients_.take(grad_rows, Side::kPlain, tokens, width);
+    const Operands operands{factors<Factor>(q_.rows(span.start, head), tokens, width, q_scratch_),
+                            factors<Factor>(grad, tokens, width, grad_scratch_),
+                            log_sums_ + head * packed_.tokens + span.start,
+                            shared,
+                            {sum_scratch_.of(tokens * width), width},
+                            {key_shares_ + place, width},
+                            {value_shares_ + place, width}};
+    for (const Matrix<Wide>& sums : {operands.dq, operands.dk, operands.dv})
+      std::fill_n(sums.data, tokens * width, Wide{0});
+    for (int64_t first = 0; first < tokens; first += kKeysPerChunk)
+      one_chunk(first, std::min(first + kKeysPerChunk, tokens), tokens, operands);
+    const Matrix<Number> dq = dq_.rows(span.start, head);
+    store_rows(operands.dq.data, nullptr, tokens, width, dq.data, dq.stride);
   }
 
  private:
   struct Operands {
-    Matrix<const Factor> q, k, v, grad;
+    Matrix<const Factor> q, grad;
+    const Wide *log_sums, *shared;
+    Matrix<Wide> dq, dk, dv;
   };
 
-  void one_block(const Block& block, const Operands& in, const Wide* log_sums, const Wide* shared,
-                 Matrix<Number> dq, Matrix<Wide> dk, Matrix<Wide> dv) {
+  void take_keys(KeyHead wanted, const Span& span) {
+    if (std::exchange(held_, wanted) == wanted) return;
+    const int64_t tokens = span.tokens, width = packed_.width;
+    const auto k = factors<Factor>(k_.rows(span.start, wanted.head), tokens, width, k_scratch_),
+               v = factors<Factor>(v_.rows(span.start, wanted.head), tokens, width, v_scratch_);
+    keys_.take(k, Side::kPlain, tokens, width);
+    transposed_keys_.take(k, Side::kTransposed, width, tokens);
+    transposed_values_.take(v, Side::kTransposed, width, tokens);
+  }
+
+  // What the queries of a row owe to the keys first … end-1.
+  void one_chunk(int64_t first, int64_t end, int64_t tokens, const Operands& operands) {
+    for (int64_t begin = first; begin < tokens && packed_.first_seen_by(begin) < end;
+         begin += kBackwardQueries) {
+      const int64_t queries = std::min(kBackwardQueries, tokens - begin);
+      one_block({begin, queries, first, std::min(end, begin + queries) - first}, operands);
+    }
+  }
+
+  void one_block(const Block& block, const Operands& operands) {
     const int64_t queries = block.queries, keys = block.keys, width = packed_.width;
-    const auto q = in.q.from_row(block.begin), grad = in.grad.from_row(block.begin),
-               k = in.k.from_row(block.first_key), v = in.v.from_row(block.first_key);
+    const auto q = operands.q.from_row(block.begin), grad = operands.grad.from_row(block.begin);
     const Matrix<Wide> weights{weight_scratch_.of(queries * keys), keys};
     const Matrix<Wide> slopes{slope_scratch_.of(queries * keys), keys};
-    block_product({queries, keys, width}, q, Side::kPlain, k, Side::kTransposed, weights);
-    block_product({queries, keys, width}, grad, Side::kPlain, v, Side::kTransposed, slopes);
-    softmax_rows_backward(weights.data, slopes.data, scores_of(block, packed_.options), log_sums,
-                          shared);
+    block_product({queries, keys, width}, q, Side::kPlain,
+                  transposed_keys_.from_row(block.first_key), weights);
+    block_product({queries, keys, width}, grad, Side::kPlain,
+                  transposed_values_.from_row(block.first_key), slopes);
+    softmax_rows_backward(weights.data, slopes.data, scores_of(block, packed_.options),
+                          operands.log_sums + block.begin, operands.shared + block.begin);
     block_product({keys, width, queries},
                   rounded(weights.data, queries, keys, Side::kTransposed, factor_scratch_),
-                  Side::kTransposed, grad, Side::kPlain, dv.from_row(block.first_key),
-                  Into::kAdded);
+                  Side::kTransposed, gradients_.from_row(block.begin),
+                  operands.dv.from_row(block.first_key), Into::kAdded);
     block_product({keys, width, queries},
                   rounded(slopes.data, queries, keys, Side::kTransposed, factor_scratch_),
-                  Side::kTransposed, q, Side::kPlain, dk.from_row(block.first_key), Into::kAdded);
-    const Matrix<Wide> gradient{mixed_scratch_.of(queries * width), width};
+                  Side::kTransposed, queries_.from_row(block.begin),
+                  operands.dk.from_row(block.first_key), Into::kAdded);
     block_product({queries, width, keys},
                   rounded(slopes.data, queries, keys, Side::kPlain, factor_scratch_), Side::kPlain,
-                  k, Side::kPlain, gradient);
-    store_rows(gradient.data, nullptr, queries, width, dq.data, dq.stride);
+                  keys_.from_row(block.first_key), operands.dq.from_row(block.begin), Into::kAdded);
   }
 
   const Packed& packed_;
@@ -199,17 +257,21 @@ class HeadBackward {
   Heads<Number> dq_;
   const Wide* log_sums_;
   Wide *key_shares_, *value_shares_;
-  Scratch<Factor> scratch_[4], factor_scratch_;
-  Scratch<Wide> shared_, weight_scratch_, slope_scratch_, mixed_scratch_;
+  KeyHead held_;
+  SharedRight<Factor> keys_, transposed_keys_, transposed_values_, queries_, gradients_;
+  Scratch<Factor> q_scratch_, k_scratch_, v_scratch_, grad_scratch_, factor_scratch_;
+  Scratch<Wide> shared_, weight_scratch_, slope_scratch_, sum_scratch_;
 };
 
-// Tasks are heads, and within a head rows: threads get equal shares of every row.
+// Tasks are key heads, within these rows, and within these heads: threads get about equal shares of
+// every row, and what heads share lies one after the other.
 template <typename MakeTask>
 void over_heads(const Packed& packed, const MakeTask& make_task) {
-  const int64_t rows = packed.rows();
+  const int64_t rows = packed.rows(), group = packed.group;
   parallel_for(0, packed.heads * rows, 1, [&](int64_t begin, int64_t end) {
     auto task = make_task();
-    for (int64_t i = begin; i < end; ++i) task(i % rows, i / rows);
+    for (int64_t i = begin; i < end; ++i)
+      task(i / group % rows, i / (group * rows) * group + i % group);
   });
 }
 

@@ -7,13 +7,13 @@
 namespace slmtune::kernels {
 namespace {
 
-using kernels::exponential;
+using kernels::exponential_to_88;
 using kernels::hyperbolic_tangent;
 using kernels::number;
 using kernels::store_number;
 
 // The float32 forms are those of vector_math.h.
-inline double exponential(double x) {
+inline double exponential_to_88(double x) {
   return std::exp(x);
 }
 inline double hyperbolic_tangent(double x) {
@@ -31,9 +31,9 @@ struct Seen {
   int64_t first, end;
 };
 [[gnu::always_inline]] inline Seen seen_by(const ScoreBlock& block, int64_t i) {
-  const int64_t end = block.offset + i + 1;
-  const int64_t first = block.window > 0 && end > block.window ? end - block.window : 0;
-  return {first, end};
+  const int64_t place = block.offset + i + 1, end = place < block.keys ? place : block.keys;
+  const int64_t first = block.window > 0 && place > block.window ? place - block.window : 0;
+  return {first < end ? first : end, end};
 }
 
 template <typename Wide>
@@ -73,7 +73,7 @@ template <typename Wide>
     }
 #pragma omp simd
     for (int64_t k = seen.first; k < seen.end; ++k)
-      products[k] = exponential(products[k] * scale - largest);
+      products[k] = exponential_to_88(products[k] * scale - largest);
     Wide sum = Wide{0};  // apart: together GCC keeps the sums in memory
 #pragma omp simd reduction(+ : sum)
     for (int64_t k = seen.first; k < seen.end; ++k) sum += products[k];
@@ -96,13 +96,13 @@ template <typename Wide>
 #pragma omp simd
       for (int64_t k = seen.first; k < seen.end; ++k) {
         const Wide bent = hyperbolic_tangent(products[k] * bend.scale);
-        products[k] = exponential(bend.cap * bent - log_sum);
+        products[k] = exponential_to_88(bend.cap * bent - log_sum);
         grad_weights[k] = products[k] * (grad_weights[k] - total) * (Wide{1} - bent * bent) * scale;
       }
     } else {
 #pragma omp simd
       for (int64_t k = seen.first; k < seen.end; ++k) {
-        products[k] = exponential(products[k] * scale - log_sum);
+        products[k] = exponential_to_88(products[k] * scale - log_sum);
         grad_weights[k] = products[k] * (grad_weights[k] - total) * scale;
       }
     }

@@ -8,7 +8,7 @@ namespace slmtune::kernels {
 
 // Products q·k of a block of queries: [queries, keys], contiguous; scores s are `scale` times them,
 // bent by the soft-cap. The first query is at place `offset` among the keys; a query sees the keys
-// up to its own place, or the last `window` of them.
+// up to its own place, or the last `window` of these.
 struct ScoreBlock {
   int64_t queries, keys, offset;
   int64_t window;  // 0: none
@@ -16,8 +16,8 @@ struct ScoreBlock {
   double soft_cap;  // 0: none
 };
 
-// products -> e^(s − maximum), 0 where a query must not see; inverse_sums[i] makes them a softmax;
-// log_sums[i] = log Σ e^s. Both [queries].
+// products -> e^(s − maximum), 0 where a query must not see; every query sees a key. inverse_sums[i]
+// makes them a softmax; log_sums[i] = log Σ e^s. Both [queries].
 void softmax_rows(float* products, ScoreBlock block, float* inverse_sums, float* log_sums);
 void softmax_rows(double* products, ScoreBlock block, double* inverse_sums, double* log_sums);
 

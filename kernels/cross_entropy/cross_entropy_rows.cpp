@@ -63,10 +63,10 @@ template <typename Number, typename Cap>
     float sum = 0.0f;
 #pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < length; ++i) {
-      values[i] = exponential(values[i] - largest);
+      values[i] = exponential_to_88(values[i] - largest);
       sum += values[i];
     }
-    row.sum = row.sum * static_cast<double>(exponential(row.maximum - largest)) +
+    row.sum = row.sum * static_cast<double>(exponential_to_88(row.maximum - largest)) +
               static_cast<double>(sum);
     row.maximum = largest;
     if (kept != nullptr) kept->maxima[static_cast<size_t>(begin / kBlock)] = largest;
@@ -88,11 +88,11 @@ template <typename Number, typename Cap>
                                                const Exponentials& kept) {
   const auto inverse = static_cast<float>(1.0 / row.sum);
   const float x = number(logits[target]);
-  const float at_target = (exponential(cap(x) - row.maximum) * inverse - 1.0f) * cap.slope(x);
+  const float at_target = (exponential_to_88(cap(x) - row.maximum) * inverse - 1.0f) * cap.slope(x);
   for (int64_t begin = 0; begin < count; begin += kBlock) {
     const int64_t length = count - begin < kBlock ? count - begin : kBlock;
     const float factor =
-        exponential(kept.maxima[static_cast<size_t>(begin / kBlock)] - row.maximum) * inverse;
+        exponential_to_88(kept.maxima[static_cast<size_t>(begin / kBlock)] - row.maximum) * inverse;
     const float* values = kept.values.data() + begin;
     Number* block = logits + begin;
 #pragma omp simd

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "kernels/matmul/pair_rows.h"
+#include "kernels/matmul/bf16_factors.h"
 #include "kernels/matmul/tiled_product.h"
 
 namespace slmtune::kernels {

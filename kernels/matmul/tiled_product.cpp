@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "kernels/instructions.h"
+#include "kernels/matmul/pack_panel.h"
 #include "kernels/matmul/tile_lanes.h"
 #include "kernels/parallel.h"
 
@@ -14,7 +15,7 @@ namespace slmtune::kernels {
 #if defined(__x86_64__)
 namespace {
 
-constexpr int64_t kTileRows = 14, kTileColumns = 2 * kLanes;
+constexpr int64_t kTileRows = 14;
 // Of a panel: a step is one row of b, or two of bfloat16. Deeper products take less at a time, so
 // that the rows of a beside it stay in L2, too.
 constexpr int64_t kPanelSteps = 512, kDeepPanelSteps = 256;
@@ -60,9 +61,9 @@ SLMTUNE_TILE_INLINE void add_steps(__m512 (&sums)[kRows][kVectors], const Number
                                    const float* packed) {
   const int64_t steps = inner / Lanes<Number>::kStep;
   for (int64_t s = 0; s < steps; ++s)
-    add_step<false>(sums, a + s * step, row_step, packed + s * kTileColumns);
+    add_step<false>(sums, a + s * step, row_step, packed + s * kPanelColumns);
   if (steps * Lanes<Number>::kStep < inner)
-    add_step<true>(sums, a + steps * step, row_step, packed + steps * kTileColumns);
+    add_step<true>(sums, a + steps * step, row_step, packed + steps * kPanelColumns);
 }
 
 template <typename Number, typename Result, size_t kRows, size_t kVectors, bool kTransposed>
@@ -85,14 +86,14 @@ SLMTUNE_TILE void add_tile(const TiledProduct<Number, Result>& product, const Ti
 #pragma GCC unroll 2
     for (size_t v = 0; v < kVectors; ++v)
       sums[i][v] =
-          tile.row > 0 ? _mm512_load_ps(tile.kept + at(i, kTileColumns, v)) : _mm512_setzero_ps();
+          tile.row > 0 ? _mm512_load_ps(tile.kept + at(i, kPanelColumns, v)) : _mm512_setzero_ps();
   add_steps(sums, a, row_step, step, tile.inner, tile.packed);
   if (tile.row + tile.inner < product.inner) {
 #pragma GCC unroll 14
     for (size_t i = 0; i < kRows; ++i)
 #pragma GCC unroll 2
       for (size_t v = 0; v < kVectors; ++v)
-        _mm512_store_ps(tile.kept + at(i, kTileColumns, v), sums[i][v]);
+        _mm512_store_ps(tile.kept + at(i, kPanelColumns, v), sums[i][v]);
     return;
   }
   if (product.low_inner > 0)
@@ -135,73 +136,6 @@ const Tiles<Number, Result>& tiles_for(bool is_wide, bool is_transposed) {
   return kAll[is_transposed ? 1 : 0][is_wide ? 1 : 0];
 }
 
-// Sixteen rows of sixteen lanes become columns.
-SLMTUNE_TILE_INLINE void transpose(__m512 (&x)[16]) {
-  __m512 y[16];
-#pragma GCC unroll 8
-  for (int i = 0; i < 16; i += 2) {
-    y[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
-    y[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 16; i += 4) {
-    const __m512d low0 = _mm512_castps_pd(y[i]), high0 = _mm512_castps_pd(y[i + 1]);
-    const __m512d low1 = _mm512_castps_pd(y[i + 2]), high1 = _mm512_castps_pd(y[i + 3]);
-    x[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(low0, low1));
-    x[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low0, low1));
-    x[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high0, high1));
-    x[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high0, high1));
-  }
-  // Whole groups of four lanes.
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) {
-    const int from = i % 4 + i / 4 * 8;
-    y[from] = _mm512_shuffle_f32x4(x[from], x[from + 4], 0x88);
-    y[from + 4] = _mm512_shuffle_f32x4(x[from], x[from + 4], 0xDD);
-  }
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) {
-    x[i] = _mm512_shuffle_f32x4(y[i], y[i + 8], 0x88);
-    x[i + 8] = _mm512_shuffle_f32x4(y[i], y[i + 8], 0xDD);
-  }
-}
-
-// Rows [row, row + inner) and `columns` columns of b, at most 32, from `column` on.
-struct Panel {
-  int64_t row, column, inner, columns;
-};
-
-// Steps of 32 lanes; columns and numbers beyond b are zeros.
-template <typename Number>
-SLMTUNE_TILE void pack_rows(const Operand<Number>& b, const Panel& panel, float* packed) {
-  using Of = Lanes<Number>;
-  const Number* from = b.data + panel.row * b.stride + panel.column;
-  for (int64_t r = 0; r < panel.inner; r += Of::kStep, packed += kTileColumns) {
-    const Number* second = r + 1 < panel.inner ? from + (r + 1) * b.stride : nullptr;
-    Of::pack_step(from + r * b.stride, second, panel.columns, packed);
-  }
-}
-
-template <typename Number>
-SLMTUNE_TILE void pack_transposed(const Operand<Number>& b, const Panel& panel, float* packed) {
-  using Of = Lanes<Number>;
-  for (int64_t half = 0; half < kTileColumns; half += kLanes) {
-    const int64_t present = panel.columns - half;
-    const Number* from = b.data + (panel.column + half) * b.stride + panel.row;
-    float* to = packed + half;
-    for (int64_t r = 0; r < panel.inner; r += kLanes * Of::kStep, to += kLanes * kTileColumns) {
-      __m512 x[16];
-#pragma GCC unroll 16
-      for (int64_t i = 0; i < kLanes; ++i)
-        x[i] =
-            i < present ? Of::steps(from + i * b.stride + r, panel.inner - r) : _mm512_setzero_ps();
-      transpose(x);
-#pragma GCC unroll 16
-      for (int64_t i = 0; i < kLanes; ++i) _mm512_store_ps(to + i * kTileColumns, x[i]);
-    }
-  }
-}
-
 // Asks, a few cache lines at a time, for what a panel will be packed from.
 template <typename Number>
 class Prefetch {
@@ -236,7 +170,7 @@ Panel panel_at(const TiledProduct<Number, Result>& product, int64_t row, int64_t
   constexpr int64_t kStep = Lanes<Number>::kStep;
   const int64_t steps = product.inner > kPanelSteps * kStep ? kDeepPanelSteps : kPanelSteps;
   return {row, column, std::min(steps * kStep, product.inner - row),
-          std::min(kTileColumns, product.columns - column)};
+          std::min(kPanelColumns, product.columns - column)};
 }
 
 // Rows of a and of the result, and the first columns of panels beside each other.
@@ -249,8 +183,8 @@ struct Group {
 // the rows below; behind the last one of no rows.
 template <typename Number, typename Result>
 Panel behind(const TiledProduct<Number, Result>& product, const Group& group, const Panel& panel) {
-  const int64_t column = panel.column + kTileColumns;
-  if (column < group.column + group.panels * kTileColumns)
+  const int64_t column = panel.column + kPanelColumns;
+  if (column < group.column + group.panels * kPanelColumns)
     return panel_at(product, panel.row, column);
   return panel_at(product, panel.row + panel.inner, group.column);
 }
@@ -261,39 +195,37 @@ float* kept_sums() {
     float lanes[kLanes];
   };
   static thread_local std::vector<Vector> kept(
-      static_cast<size_t>(kGroup * kBlockRows * kTileColumns / kLanes));
+      static_cast<size_t>(kGroup * kBlockRows * kPanelColumns / kLanes));
   return kept.front().lanes;
-}
-
-template <typename Number>
-void pack(const Operand<Number>& b, const Panel& panel, float* packed) {
-  (b.is_transposed ? pack_transposed<Number> : pack_rows<Number>)(b, panel, packed);
 }
 
 template <typename Number, typename Result>
 void multiply_group(const TiledProduct<Number, Result>& product, const Group& group) {
-  alignas(64) std::array<float, static_cast<size_t>(kPanelSteps * kTileColumns)> packed;
-  alignas(64) std::array<float, static_cast<size_t>(kMostLowInner * kTileColumns)> low_packed;
+  alignas(64) std::array<float, static_cast<size_t>(kPanelSteps * kPanelColumns)> packed;
+  alignas(64) std::array<float, static_cast<size_t>(kMostLowInner * kPanelColumns)> low_packed;
   const int64_t count = (group.rows + kTileRows - 1) / kTileRows;
   float* kept = kept_sums();
-  const bool is_large =
+  const bool is_far =
+      product.panels.data == nullptr &&
       product.inner * product.columns * static_cast<int64_t>(sizeof(Number)) > kPrefetchedBytes;
   Panel panel = panel_at(product, 0, group.column);
   do {
-    pack(product.b, panel, packed.data());
+    const float* of_b = product.panels.data != nullptr
+                            ? product.panels.from_column(panel.column).from_row(panel.row).data
+                            : pack(product.b, panel, packed.data());
     const bool is_last = panel.row + panel.inner == product.inner;
     if (is_last && product.low_inner > 0)
       pack(product.low_b, {0, panel.column, product.low_inner, panel.columns}, low_packed.data());
     const Panel next = behind(product, group, panel);
-    Prefetch<Number> prefetch(product.b, is_large ? next : Panel{});
+    Prefetch<Number> prefetch(product.b, is_far ? next : Panel{});
     const int64_t lines = prefetch.lines() / count + 1;
     const auto& tiles = tiles_for<Number, Result>(panel.columns > kLanes, product.a.is_transposed);
     float* sums = kept + (panel.column - group.column) * kBlockRows;
     for (int64_t i = 0; i < count; ++i) {
       const int64_t begin = group.rows * i / count, end = group.rows * (i + 1) / count;
       tiles[static_cast<size_t>(end - begin - 1)](
-          product, {group.first + begin, panel.column, panel.row, panel.inner, packed.data(),
-                    low_packed.data(), sums + begin * kTileColumns});
+          product, {group.first + begin, panel.column, panel.row, panel.inner, of_b,
+                    low_packed.data(), sums + begin * kPanelColumns});
       prefetch.ask_for(lines);
     }
     panel = next;
@@ -315,7 +247,7 @@ bool has_tiled_product<BFloat16Bits>() {
 template <typename Number, typename Result>
 void multiply_tiled(const TiledProduct<Number, Result>& product) {
   SLMTUNE_ASSERT(product.low_inner <= kMostLowInner, "more than few numbers");
-  const int64_t panels = (product.columns + kTileColumns - 1) / kTileColumns;
+  const int64_t panels = (product.columns + kPanelColumns - 1) / kPanelColumns;
   const int64_t threads = thread_count();
   int64_t blocks = (product.rows + kBlockRows - 1) / kBlockRows;
   if (panels < kPanelsPerThread * threads)
@@ -326,10 +258,26 @@ void multiply_tiled(const TiledProduct<Number, Result>& product) {
                     first = product.rows * block / blocks;
       const int64_t count = std::min({kGroup, end - begin, panels - panel});
       multiply_group(product, {first, product.rows * (block + 1) / blocks - first,
-                               panel * kTileColumns, count});
+                               panel * kPanelColumns, count});
       begin += count;
     }
   });
+}
+
+// The transposing packs sixteen steps at a time.
+template <typename Number>
+int64_t panels_size(int64_t inner, int64_t columns) {
+  constexpr int64_t kRows = kLanes * Lanes<Number>::kStep;
+  return (inner + kRows - 1) / kRows * kLanes *
+         ((columns + kPanelColumns - 1) / kPanelColumns * kPanelColumns);
+}
+
+template <typename Number>
+Panels<Number> pack_panels(const Operand<Number>& b, int64_t inner, int64_t columns, float* out) {
+  const Panels<Number> panels{out, panels_size<Number>(inner, kPanelColumns)};
+  for (int64_t column = 0; column < columns; column += kPanelColumns, out += panels.stride)
+    pack(b, {0, column, inner, std::min(kPanelColumns, columns - column)}, out);
+  return panels;
 }
 
 #else
@@ -344,6 +292,17 @@ void multiply_tiled(const TiledProduct<Number, Result>&) {
   SLMTUNE_ASSERT(false, "asked for without has_tiled_product()");
 }
 
+template <typename Number>
+int64_t panels_size(int64_t, int64_t) {
+  return 0;
+}
+
+template <typename Number>
+Panels<Number> pack_panels(const Operand<Number>&, int64_t, int64_t, float*) {
+  SLMTUNE_ASSERT(false, "asked for without has_tiled_product()");
+  return {};
+}
+
 template bool has_tiled_product<float>();
 template bool has_tiled_product<BFloat16Bits>();
 
@@ -352,5 +311,9 @@ template bool has_tiled_product<BFloat16Bits>();
 template void multiply_tiled(const TiledProduct<float>& product);
 template void multiply_tiled(const TiledProduct<BFloat16Bits>& product);
 template void multiply_tiled(const TiledProduct<BFloat16Bits, float>& product);
+template int64_t panels_size<float>(int64_t, int64_t);
+template int64_t panels_size<BFloat16Bits>(int64_t, int64_t);
+template Panels<float> pack_panels(const Operand<float>&, int64_t, int64_t, float*);
+template Panels<BFloat16Bits> pack_panels(const Operand<BFloat16Bits>&, int64_t, int64_t, float*);
 
 }  // namespace slmtune::kernels

@@ -20,6 +20,7 @@
 // 40 %) and 94 % of 516 in bfloat16.
 #pragma once
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/vector_math.h"
 
@@ -34,10 +35,27 @@ struct Operand {
 
 constexpr int64_t kMostLowInner = 128;
 
+// A panel is 32 columns of b, step after step of the sums: a row, or of bfloat16 two, side by side.
+constexpr int64_t kPanelColumns = 32;
+
+// A b [inner, columns] that several products share or take parts of, packed by pack_panels().
+template <typename Number>
+struct Panels {
+  const float* data = nullptr;
+  int64_t stride = 0;  // between panels
+
+  static constexpr int64_t kRowsPerStep = std::is_same_v<Number, BFloat16Bits> ? 2 : 1;
+  // Multiples of kPanelColumns.
+  Panels from_row(int64_t row) const { return {data + row / kRowsPerStep * kPanelColumns, stride}; }
+  Panels from_column(int64_t column) const {
+    return {data + column / kPanelColumns * stride, stride};
+  }
+};
+
 // Number: float or BFloat16Bits; Result: the same, or float.
 template <typename Number, typename Result = Number>
 struct TiledProduct {
-  // [rows, inner]. Of bfloat16 a transpose is taken as pair_rows.h writes it, with the stride
+  // [rows, inner]. Of bfloat16 a transpose is taken as pair_rows() writes it, with the stride
   // between pairs.
   Operand<Number> a;
   Operand<Number> b;  // [inner, columns]
@@ -50,6 +68,7 @@ struct TiledProduct {
   float scale = 1.0f;                // where there is an addend
   Operand<Number> low_a{}, low_b{};  // as a and b; low_a not transposed
   int64_t low_inner = 0;             // at most kMostLowInner
+  Panels<Number> panels{};           // of b, which is not read then
 };
 
 // Whether this machine has the instructions: AVX-512, and AVX512-BF16 for bfloat16.
@@ -59,5 +78,14 @@ bool has_tiled_product();
 // Needs has_tiled_product<Number>().
 template <typename Number, typename Result>
 void multiply_tiled(const TiledProduct<Number, Result>& product);
+
+// Numbers that pack_panels() writes.
+template <typename Number>
+int64_t panels_size(int64_t inner, int64_t columns);
+
+// Packs b [inner, columns] on the calling thread into `out`, which begins at a multiple of 64
+// bytes. Needs has_tiled_product<Number>().
+template <typename Number>
+Panels<Number> pack_panels(const Operand<Number>& b, int64_t inner, int64_t columns, float* out);
 
 }  // namespace slmtune::kernels

@@ -19,7 +19,7 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 using Loop = void (*)(const float* x, float* y, int64_t count);
 struct Loops {
   const char* instructions;
-  Loop exponentials, tangents;
+  Loop exponentials, exponentials_to_88, tangents;
   void (*to_bfloat16)(const float* x, BFloat16Bits* y, int64_t count);
 };
 
@@ -27,6 +27,10 @@ struct Loops {
   attribute void exponentials_##name(const float* x, float* y, int64_t count) {    \
     _Pragma("omp simd") for (int64_t i = 0; i < count; ++i)                        \
         store_number(exponential(x[i]), y + i);                                    \
+  }                                                                                \
+  attribute void to_88_##name(const float* x, float* y, int64_t count) {           \
+    _Pragma("omp simd") for (int64_t i = 0; i < count; ++i)                        \
+        store_number(exponential_to_88(x[i]), y + i);                              \
   }                                                                                \
   attribute void tangents_##name(const float* x, float* y, int64_t count) {        \
     _Pragma("omp simd") for (int64_t i = 0; i < count; ++i)                        \
@@ -43,12 +47,14 @@ SLMTUNE_LOOPS(avx512, __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"
 #undef SLMTUNE_LOOPS
 
 std::vector<Loops> all_loops() {
-  std::vector<Loops> loops = {{"plain", exponentials_plain, tangents_plain, to_bfloat16_plain}};
+  std::vector<Loops> loops = {
+      {"plain", exponentials_plain, to_88_plain, tangents_plain, to_bfloat16_plain}};
 #if defined(__x86_64__) && !defined(__clang__)
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    loops.push_back({"AVX2", exponentials_avx2, tangents_avx2, to_bfloat16_avx2});
+    loops.push_back({"AVX2", exponentials_avx2, to_88_avx2, tangents_avx2, to_bfloat16_avx2});
   if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-    loops.push_back({"AVX-512", exponentials_avx512, tangents_avx512, to_bfloat16_avx512});
+    loops.push_back(
+        {"AVX-512", exponentials_avx512, to_88_avx512, tangents_avx512, to_bfloat16_avx512});
 #endif
   return loops;
 }
@@ -84,6 +90,26 @@ TEST(Exponential, IsWithinTwoUnitsOverItsRange) {
     const Loop loop = loops.exponentials;
     EXPECT_LT(worst_relative(evenly(-86.5f, 88.7f, 200'003), loop, exact), 2 * kUnit);
     EXPECT_LT(worst_relative(evenly(-1e-3f, 1e-3f, 10'001), loop, exact), 2 * kUnit);
+    const Loop to_88 = loops.exponentials_to_88;
+    EXPECT_LT(worst_relative(evenly(-86.5f, 88.0f, 200'003), to_88, exact), 2 * kUnit);
+  }
+}
+
+TEST(Exponential, OfAtMost88EndsInZeroAndKeepsNaN) {
+  const float payload = std::bit_cast<float>(0x7FC12345u);
+  for (const Loops& loops : all_loops()) {
+    SCOPED_TRACE(loops.instructions);
+    for (const size_t count : {size_t{1}, size_t{33}}) {
+      std::vector<float> y(count);
+      const auto of = [&](float x) {
+        loops.exponentials_to_88(std::vector<float>(count, x).data(), y.data(),
+                                 static_cast<int64_t>(count));
+        return y.back();
+      };
+      for (const float x : {-87.0f, -1e30f, -kInfinity}) EXPECT_EQ(of(x), 0.0f) << x;
+      for (const float x : {kNaN, -kNaN, payload}) EXPECT_TRUE(std::isnan(of(x)));
+      EXPECT_EQ(of(0.0f), 1.0f);
+    }
   }
 }
 
