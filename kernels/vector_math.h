@@ -26,9 +26,8 @@ struct BFloat16Bits {
 // To the nearest, ties to even; not-a-number stays so.
 [[gnu::always_inline]] inline void store_number(float x, BFloat16Bits* out) {
   const auto bits = std::bit_cast<uint32_t>(x);
-  const uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
-  const uint32_t quiet = (bits >> 16) | 0x40u;
-  out->bits = static_cast<uint16_t>((bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : rounded);
+  const uint32_t rounded = bits + 0x7FFFu + ((bits >> 16) & 1u);
+  out->bits = static_cast<uint16_t>((x == x ? rounded : bits | 0x400000u) >> 16);
 }
 
 // e^x = fraction · 2^power: x = n·ln 2 + r, e^r by Cephes' polynomial (Moshier, expf),

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <array>
 #include <tuple>
 #include <vector>
 
@@ -177,6 +178,51 @@ TEST(TiledProduct, BitsDependNeitherOnNeighboursNorOnThreads) {
 }
 
 // An adapter that is still zero changes no bit, wherever the layer's input is added.
+template <typename Number>
+void expect_same_from_panels(at::ScalarType type) {
+  if (!has_tiled_product<Number>()) GTEST_SKIP() << "this processor lacks the instructions";
+  constexpr int64_t kRows = 45, kInner = 1101, kColumns = 173;
+  at::manual_seed(10);
+  const at::Tensor a = at::rand({kRows, kInner}).to(type),
+                   b = at::rand({kInner, kColumns}).to(type);
+  const auto numbers = [](const at::Tensor& x) {
+    return static_cast<const Number*>(x.const_data_ptr());
+  };
+  const at::Tensor turned = b.t().contiguous();
+  for (const Operand<Number>& whole : {Operand<Number>{numbers(b), kColumns, false},
+                                       Operand<Number>{numbers(turned), kInner, true}}) {
+    const at::Tensor memory = at::empty({panels_size<Number>(kInner, kColumns)});
+    const Panels<Number> panels =
+        pack_panels(whole, kInner, kColumns, memory.mutable_data_ptr<float>());
+    for (const auto [row, inner, column, columns] : {std::array<int64_t, 4>{0, kInner, 0, kColumns},
+                                                     {0, 640, 64, 96},
+                                                     {96, 2, 32, 1},
+                                                     {1056, 45, 160, 13}}) {
+      TiledProduct<Number, float> product{.a = {numbers(a), kInner, false},
+                                          .b = whole,
+                                          .out = nullptr,
+                                          .out_stride = columns,
+                                          .rows = kRows,
+                                          .inner = inner,
+                                          .columns = columns};
+      product.b.data += whole.is_transposed ? column * kInner + row : row * kColumns + column;
+      const at::Tensor from_b = at::empty({kRows, columns}), from_panels = at::empty_like(from_b);
+      product.out = from_b.mutable_data_ptr<float>();
+      multiply_tiled(product);
+      product.b = {};
+      product.panels = panels.from_row(row).from_column(column);
+      product.out = from_panels.mutable_data_ptr<float>();
+      multiply_tiled(product);
+      EXPECT_TRUE(at::equal(from_b, from_panels)) << whole.is_transposed << ' ' << row;
+    }
+  }
+}
+
+TEST(TiledProduct, PartsOfPackedPanelsGiveTheSameBits) {
+  expect_same_from_panels<float>(at::kFloat);
+  expect_same_from_panels<BFloat16Bits>(at::kBFloat16);
+}
+
 TEST(TiledProduct, WhatIsAddedBehindTheSumsIsAddedOnce) {
   if (!has_tiled_product<float>()) GTEST_SKIP() << "this machine has no AVX-512";
   at::manual_seed(5);
