@@ -121,6 +121,18 @@ TEST(AttentionKernel, KeepsPackedRowsApart) {
     }
 }
 
+// Longer than any block, by an odd number of tokens.
+TEST(AttentionKernel, IsTheDefinitionOverSeveralBlocks) {
+  at::manual_seed(7);
+  const std::vector<int64_t> starts = {0, 61, 662};
+  for (const auto& [dtype, relative] : kTolerances) {
+    const Inputs in = random_inputs(662, 3, 1, 20, dtype);
+    for (const int64_t window : {0, 31, 300})
+      expect_close(ours(in, starts, {.scale = 0.2, .window = window}),
+                   expected(in, starts, {.scale = 0.2, .window = window}), 4 * relative);
+  }
+}
+
 // On every machine: one that multiplies bfloat16 otherwise never widens it.
 TEST(AttentionKernel, WidensBFloat16WhereItIsNotMultiplied) {
   at::manual_seed(6);
